@@ -1,0 +1,10 @@
+//! The camera process: it talks to the hardware, decodes what comes from it and seals raw frames for
+//! the vault. Its one asset is the key that signs them; it knows no user, no template and no TPM.
+//!
+//! [`server`] speaks to the vault, [`source`] is what it needs of a camera, [`v4l2`] is the kernel's.
+
+pub mod convert;
+pub mod keyring;
+pub mod server;
+pub mod source;
+pub mod v4l2;

@@ -1,0 +1,68 @@
+//! The PAM module's boundary: one question about one user, one verdict bound to that question.
+//!
+//! The module connects to `vultusd`, which may refuse, or hands the connection on to the vault. The
+//! vault answers by itself, so that a verdict counts only when its bytes came from the vault's user,
+//! and repeats the question, so that it cannot be the answer to another.
+
+use minicbor::bytes::ByteArray;
+use minicbor::{Decode, Encode};
+
+use crate::wire::Message;
+use crate::{Guidance, Verdict};
+
+/// The longest PAM service name that is taken, in bytes.
+pub const SERVICE_LENGTH: usize = 64;
+
+/// "Is the person in front of the camera this user?"
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct LoginQuestion {
+    /// Fresh for each question: a verdict repeats it.
+    #[n(0)]
+    pub nonce: ByteArray<32>,
+    #[n(1)]
+    pub uid: u32,
+    /// The PAM service that asks, such as `login`.
+    #[n(2)]
+    pub service: String,
+    /// How long the asker waits, in milliseconds.
+    #[n(3)]
+    pub wait_ms: u32,
+}
+
+/// What the module sends.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum LoginRequest {
+    #[n(0)]
+    Ask(#[n(0)] LoginQuestion),
+}
+
+/// What comes back: any number of `Guide`, then one `Answer`.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum LoginReply {
+    #[n(0)]
+    Guide(#[n(0)] Guidance),
+    #[n(1)]
+    Answer {
+        /// The question that was judged, word for word.
+        #[n(0)]
+        question: LoginQuestion,
+        #[n(1)]
+        verdict: Verdict,
+    },
+}
+
+impl Message for LoginRequest {
+    const CAP: usize = 256;
+}
+
+impl Message for LoginReply {
+    const CAP: usize = 256;
+}
+
+/// Services that a face alone must not open: they need the person's intent, which cannot be asked yet.
+const NEEDS_INTENT: [&str; 7] = ["sudo", "sudo-i", "su", "su-l", "polkit-1", "pkexec", "doas"];
+
+/// Whether this PAM service is refused until the person's intent can be asked.
+pub fn needs_intent(service: &str) -> bool {
+    NEEDS_INTENT.contains(&service)
+}

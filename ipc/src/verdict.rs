@@ -1,0 +1,187 @@
+//! The words in which a judgement crosses a boundary: verdicts deny by default, reasons are coarse.
+
+use minicbor::{Decode, Encode};
+
+/// What came of an attempt to verify a person.
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum Verdict {
+    /// Judged, and not this person.
+    #[n(0)]
+    Refused,
+    /// Judged, and this person.
+    #[n(1)]
+    Accepted,
+    /// Not judged: too many failures. Try again in so many seconds, or use the password.
+    #[n(2)]
+    LockedOut {
+        #[n(0)]
+        seconds: u32,
+    },
+    /// Not judged, for this reason.
+    #[n(3)]
+    NotJudged(#[n(0)] Reason),
+}
+
+/// Why there was no judgement, or why a request was refused. Coarse on purpose: none of them tells
+/// how near a face came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Encode, Decode, thiserror::Error)]
+#[cbor(index_only)]
+pub enum Reason {
+    #[n(0)]
+    #[error("something failed inside; see the journal")]
+    Internal,
+    #[n(1)]
+    #[error("no usable face was seen in time")]
+    NoFace,
+    #[n(2)]
+    #[error("no face is enrolled")]
+    NotEnrolled,
+    #[n(3)]
+    #[error("the attempt was cancelled")]
+    Cancelled,
+    #[n(4)]
+    #[error("another attempt is running")]
+    Busy,
+    #[n(5)]
+    #[error("no camera answers")]
+    CameraAbsent,
+    #[n(6)]
+    #[error("the camera is in use by another program")]
+    CameraBusy,
+    #[n(7)]
+    #[error("the camera stopped in mid-attempt")]
+    CameraGone,
+    #[n(8)]
+    #[error("the camera is not paired; root pairs it with `vultus cameras pair`")]
+    CameraUnpaired,
+    #[n(9)]
+    #[error("a frame could not be trusted")]
+    FrameRejected,
+    #[n(10)]
+    #[error("the face was enrolled with another camera")]
+    OtherCamera,
+    #[n(11)]
+    #[error("no TPM answers")]
+    TpmAbsent,
+    #[n(12)]
+    #[error("this is not the TPM that sealed the faces, or it was reset")]
+    TpmForeign,
+    #[n(13)]
+    #[error("the TPM's policy does not release the key: the measured boot state changed")]
+    TpmPolicy,
+    #[n(14)]
+    #[error("stored state was altered")]
+    StateTampered,
+    #[n(15)]
+    #[error("stored state cannot be read or written")]
+    StateUnavailable,
+    #[n(16)]
+    #[error("the caller may not ask this")]
+    NotAllowed,
+    #[n(17)]
+    #[error("a fresh password is needed first")]
+    PasswordNeeded,
+    #[n(18)]
+    #[error("the request comes from a remote session")]
+    RemoteSession,
+    #[n(19)]
+    #[error("this service needs the person's intent, which cannot be asked yet")]
+    IntentNeeded,
+    #[n(20)]
+    #[error("no such face is enrolled")]
+    NoSuchFace,
+    #[n(21)]
+    #[error("the limit of faces for one user is reached")]
+    TooManyFaces,
+    #[n(22)]
+    #[error("a field of the request is out of bounds")]
+    BadRequest,
+    #[n(23)]
+    #[error("the session record of the login could not be checked")]
+    SessionUnknown,
+    #[n(24)]
+    #[error("this face is already enrolled for another user")]
+    FaceTaken,
+}
+
+/// What to tell the person in front of the camera.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Encode, Decode)]
+pub enum Guidance {
+    #[n(0)]
+    NoFace,
+    #[n(1)]
+    OneFaceOnly,
+    #[n(2)]
+    MoveCloser,
+    #[n(3)]
+    MoveBack,
+    #[n(4)]
+    TooDark,
+    #[n(5)]
+    TooBright,
+    #[n(6)]
+    HoldStill,
+    #[n(7)]
+    LookAtCamera,
+    #[n(8)]
+    UncoverFace,
+    #[n(9)]
+    TurnLeft,
+    #[n(10)]
+    TurnRight,
+    #[n(11)]
+    LookUp,
+    #[n(12)]
+    LookDown,
+    /// During enrolment: so many good shots of so many.
+    #[n(13)]
+    Captured {
+        #[n(0)]
+        have: u8,
+        #[n(1)]
+        need: u8,
+    },
+}
+
+impl Guidance {
+    /// The stable word of this guidance on D-Bus.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::NoFace => "no-face",
+            Self::OneFaceOnly => "one-face-only",
+            Self::MoveCloser => "move-closer",
+            Self::MoveBack => "move-back",
+            Self::TooDark => "too-dark",
+            Self::TooBright => "too-bright",
+            Self::HoldStill => "hold-still",
+            Self::LookAtCamera => "look-at-camera",
+            Self::UncoverFace => "uncover-face",
+            Self::TurnLeft => "turn-left",
+            Self::TurnRight => "turn-right",
+            Self::LookUp => "look-up",
+            Self::LookDown => "look-down",
+            Self::Captured { .. } => "captured",
+        }
+    }
+
+    /// A sentence for the person.
+    pub fn sentence(self) -> &'static str {
+        match self {
+            Self::NoFace => "Look at the camera.",
+            Self::OneFaceOnly => "Only one face, please.",
+            Self::MoveCloser => "Move closer.",
+            Self::MoveBack => "Move back a little.",
+            Self::TooDark => "It is too dark.",
+            Self::TooBright => "It is too bright.",
+            Self::HoldStill => "Hold still.",
+            Self::LookAtCamera => "Look straight at the camera.",
+            Self::UncoverFace => "Uncover your face.",
+            Self::TurnLeft => "Turn your head a little to your left.",
+            Self::TurnRight => "Turn your head a little to your right.",
+            Self::LookUp => "Look up a little.",
+            Self::LookDown => "Look down a little.",
+            Self::Captured { .. } => "Captured.",
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! One attempt: frames come in, usable ones are compared with one user's templates, and a verdict
+//! comes out. A failure is charged, and is on the disk, before the first comparison.
+
+use std::time::{Duration, Instant};
+
+use log::{info, warn};
+use vultus_frames::{Format, Frame};
+use vultus_ipc::{Deadline, Guidance, Reason, Verdict};
+use vultus_vision::{FaceView, Image, Observation, Observer, Shortfall};
+
+use crate::camera_link::CameraLink;
+use crate::clock::Moment;
+use crate::configuration::Configuration;
+use crate::keys::{Keys, OpenState};
+use crate::lockout::Admission;
+use crate::matching::{Decision, Matcher};
+use crate::pairing::preferred;
+use crate::records::{CameraPairing, Template};
+use crate::VaultError;
+
+/// Whoever waits for the result.
+pub trait Asker {
+    /// Tells the person something. A failure to do so is noticed by [`Self::gone`].
+    fn guide(&mut self, guidance: Guidance);
+    /// Whether the asker hung up: the operation is cancelled.
+    fn gone(&self) -> bool;
+}
+
+/// How often the asker is looked at while no frame comes.
+const GLANCE: Duration = Duration::from_millis(50);
+/// The same guidance is not repeated sooner.
+const REPEAT: Duration = Duration::from_secs(2);
+/// After a comparison that did not agree, the person gets this long to move.
+const PAUSE: Duration = Duration::from_millis(150);
+
+/// Who is to be verified, with what and until when.
+pub struct Question<'a> {
+    pub uid: u32,
+    pub camera: Option<&'a str>,
+    pub deadline: Deadline,
+}
+
+/// Verifies one person. Every error becomes a verdict that denies.
+pub fn verify(
+    keys: &Keys,
+    configuration: &Configuration,
+    observer: &Observer,
+    question: &Question<'_>,
+    asker: &mut dyn Asker,
+) -> Verdict {
+    match judge(keys, configuration, observer, question, asker) {
+        Ok(verdict) => verdict,
+        Err(e) => {
+            warn!(vultus_uid = question.uid; "not judged: {e}");
+            Verdict::NotJudged(e.reason())
+        }
+    }
+}
+
+fn judge(
+    keys: &Keys,
+    configuration: &Configuration,
+    observer: &Observer,
+    question: &Question<'_>,
+    asker: &mut dyn Asker,
+) -> Result<Verdict, VaultError> {
+    let state = keys.open()?;
+    if let Some(seconds) = locked_out(&state, question.uid)? {
+        return Ok(Verdict::LockedOut { seconds });
+    }
+    let templates = state.templates(question.uid)?;
+    if templates.is_empty() {
+        return Err(Reason::NotEnrolled.into());
+    }
+    let enrolled = |c: &CameraPairing| templates.iter().any(|(_, t)| t.camera == c.id);
+    let cameras = preferred(&state, &configuration.cameras, question.camera)?;
+    let camera = cameras.into_iter().find(enrolled).ok_or(Reason::OtherCamera)?;
+    let templates: Vec<&Template> =
+        templates.iter().map(|(_, t)| t).filter(|t| t.camera == camera.id).collect();
+    let oldest = Duration::from_millis(configuration.oldest_frame_ms);
+    let link = CameraLink::open(&camera, &configuration.cameras, oldest, question.deadline)?;
+    let matcher = Matcher::new(templates.iter().map(|t| &t.mean));
+    let mut attempt = Attempt { state: &state, uid: question.uid, matcher };
+    let verdict = attempt.run(&link, observer, question.deadline, asker)?;
+    info!(vultus_uid = question.uid, vultus_camera = camera.id.as_str(); "verdict {verdict:?}");
+    Ok(verdict)
+}
+
+/// The seconds that this user still has to wait, if any.
+fn locked_out(state: &OpenState<'_>, uid: u32) -> Result<Option<u32>, VaultError> {
+    match state.counter(uid)?.admission(&Moment::now()?) {
+        Admission::Open => Ok(None),
+        Admission::Wait { ms, store } => {
+            if let Some(counter) = store {
+                state.put_counter(uid, &counter)?;
+            }
+            Ok(Some(ms.div_ceil(1000).try_into().unwrap_or(u32::MAX)))
+        }
+    }
+}
+
+struct Attempt<'a> {
+    state: &'a OpenState<'a>,
+    uid: u32,
+    matcher: Matcher,
+}
+
+impl Attempt<'_> {
+    fn run(
+        &mut self,
+        link: &CameraLink,
+        observer: &Observer,
+        deadline: Deadline,
+        asker: &mut dyn Asker,
+    ) -> Result<Verdict, VaultError> {
+        let mut watch = Watch::new(link, observer, deadline);
+        loop {
+            let (image, view) = match watch.next_usable(asker) {
+                Ok(seen) => seen,
+                // Seen, compared and not recognised in time is a refusal, not an absence.
+                Err(VaultError::Refused(Reason::NoFace)) if self.matcher.begun() => return Ok(Verdict::Refused),
+                Err(e) => return Err(e),
+            };
+            let Some(probe) = observer.embed(&image, &view)? else {
+                continue;
+            };
+            if !self.matcher.begun() {
+                self.charge()?;
+            }
+            match self.matcher.compare(&probe) {
+                Decision::Accepted(_) => {
+                    self.refund();
+                    return Ok(Verdict::Accepted);
+                }
+                Decision::Refused => return Ok(Verdict::Refused),
+                Decision::Open => watch.pause(PAUSE),
+            }
+        }
+    }
+
+    /// Counts a failure, on the disk, before anything is compared. Where it cannot be written, nothing
+    /// is compared.
+    fn charge(&self) -> Result<(), VaultError> {
+        let charged = self.state.counter(self.uid)?.charged(&Moment::now()?);
+        self.state.put_counter(self.uid, &charged)
+    }
+
+    /// Takes the charge back after a success. Where that fails the person is let in all the same, and
+    /// keeps one failure too many.
+    fn refund(&self) {
+        let refunded = self
+            .state
+            .counter(self.uid)
+            .and_then(|counter| self.state.put_counter(self.uid, &counter.refunded()));
+        if let Err(e) = refunded {
+            warn!(vultus_uid = self.uid; "a charge could not be refunded: {e}");
+        }
+    }
+}
+
+/// Looks at one frame after the other and guides the person until one can be judged.
+pub struct Watch<'a> {
+    link: &'a CameraLink,
+    observer: &'a Observer,
+    deadline: Deadline,
+    said: Option<(Guidance, Instant)>,
+    not_before: Instant,
+}
+
+impl<'a> Watch<'a> {
+    pub fn new(link: &'a CameraLink, observer: &'a Observer, deadline: Deadline) -> Self {
+        Self { link, observer, deadline, said: None, not_before: Instant::now() }
+    }
+
+    /// Leaves out the frames of the next moment, so that the next look shows something new.
+    pub fn pause(&mut self, span: Duration) {
+        self.not_before = Instant::now() + span;
+    }
+
+    /// The next frame that can be judged.
+    pub fn next_usable(&mut self, asker: &mut dyn Asker) -> Result<(Image, FaceView), VaultError> {
+        loop {
+            match self.next_look(asker)? {
+                (image, Observation::Usable(view)) => return Ok((image, view)),
+                (_, Observation::Unusable(shortfall, _)) => self.say(guidance(shortfall), asker),
+            }
+        }
+    }
+
+    /// The next frame, whatever it shows.
+    pub fn next_look(&mut self, asker: &mut dyn Asker) -> Result<(Image, Observation), VaultError> {
+        loop {
+            if asker.gone() {
+                return Err(Reason::Cancelled.into());
+            }
+            if self.deadline.passed() {
+                return Err(Reason::NoFace.into());
+            }
+            let Some(frame) = self.link.next(GLANCE.min(self.deadline.remaining()))? else {
+                continue;
+            };
+            if Instant::now() < self.not_before {
+                continue;
+            }
+            let image = image_of(&frame)?;
+            let observation = self.observer.observe(&image)?;
+            return Ok((image, observation));
+        }
+    }
+
+    /// Tells the person something, once in a while.
+    pub fn say(&mut self, guidance: Guidance, asker: &mut dyn Asker) {
+        let now = Instant::now();
+        let repeats = self.said.is_some_and(|(last, when)| last == guidance && now < when + REPEAT);
+        if !repeats {
+            self.said = Some((guidance, now));
+            asker.guide(guidance);
+        }
+    }
+}
+
+fn image_of(frame: &Frame) -> Result<Image, VaultError> {
+    let (width, height) = (frame.mode.width, frame.mode.height);
+    Ok(match frame.mode.format {
+        Format::Rgb => Image::from_rgb(width, height, frame.pixels.clone())?,
+        Format::Grey => Image::from_grey(width, height, &frame.pixels)?,
+    })
+}
+
+/// What a shortfall asks of the person.
+pub fn guidance(shortfall: Shortfall) -> Guidance {
+    match shortfall {
+        Shortfall::NoFace => Guidance::NoFace,
+        Shortfall::SeveralFaces => Guidance::OneFaceOnly,
+        Shortfall::TooFar => Guidance::MoveCloser,
+        Shortfall::TooNear => Guidance::MoveBack,
+        Shortfall::TooDark => Guidance::TooDark,
+        Shortfall::TooBright => Guidance::TooBright,
+        Shortfall::Blurred => Guidance::HoldStill,
+        Shortfall::Turned => Guidance::LookAtCamera,
+        Shortfall::Covered => Guidance::UncoverFace,
+    }
+}

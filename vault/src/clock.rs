@@ -1,0 +1,27 @@
+//! Time that no one can set: which boot this is, and how long it has lasted, suspend included.
+
+use crate::VaultError;
+
+/// A moment that can be compared with others of the same boot only.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Moment {
+    /// The kernel's identity of this boot.
+    pub boot: String,
+    /// Milliseconds since the boot.
+    pub since_boot_ms: u64,
+}
+
+impl Moment {
+    pub fn now() -> Result<Self, VaultError> {
+        let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim().to_owned();
+        let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+        let since_boot_ms = now.tv_sec as u64 * 1000 + now.tv_nsec as u64 / 1_000_000;
+        Ok(Self { boot, since_boot_ms })
+    }
+}
+
+/// The monotonic clock in microseconds, by which frames are dated.
+pub fn monotonic_us() -> u64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    now.tv_sec as u64 * 1_000_000 + now.tv_nsec as u64 / 1_000
+}

@@ -1,0 +1,80 @@
+//! The safe area: it holds templates and keys, judges sealed frames and answers a short list of typed
+//! requests. It has no network, no D-Bus and no camera, and takes nobody's word for who asks.
+//!
+//! ```text
+//! SealedFrame → Frame → Observation → Decision → Verdict
+//!   camera_link   observe (vision)   matching    attempt
+//! ```
+
+pub mod attempt;
+pub mod camera_link;
+pub mod clock;
+pub mod configuration;
+pub mod enrolment;
+pub mod keys;
+pub mod lockout;
+pub mod matching;
+pub mod pairing;
+pub mod records;
+pub mod server;
+pub mod store;
+pub mod ticket;
+
+use vultus_ipc::Reason;
+
+/// Why an operation ended without a result. [`VaultError::reason`] is all that leaves the process.
+#[derive(Debug, thiserror::Error)]
+pub enum VaultError {
+    /// Tell the caller this reason; nothing is broken here.
+    #[error("refused: {0}")]
+    Refused(Reason),
+    #[error(transparent)]
+    Tpm(#[from] vultus_tpm::TpmError),
+    /// The database cannot be read or written: refuse, keep everything.
+    #[error("the state cannot be read or written: {0}")]
+    Store(#[from] sqlx::Error),
+    #[error("the state cannot be brought to this version: {0}")]
+    Migration(#[from] sqlx::migrate::MigrateError),
+    /// A record is not what this vault wrote.
+    #[error("a stored record was altered")]
+    Altered,
+    #[error(transparent)]
+    Vision(#[from] vultus_vision::VisionError),
+    #[error(transparent)]
+    Ipc(#[from] vultus_ipc::IpcError),
+    #[error("a frame or a session was refused: {0}")]
+    Frame(#[from] vultus_frames::FrameError),
+    #[error("the random generator of the system failed")]
+    NoRandom,
+    #[error("{0}")]
+    System(#[from] std::io::Error),
+}
+
+impl VaultError {
+    pub fn reason(&self) -> Reason {
+        use vultus_tpm::TpmError;
+        match self {
+            Self::Refused(reason) => *reason,
+            Self::Tpm(TpmError::Absent | TpmError::Silent | TpmError::Configuration) => Reason::TpmAbsent,
+            Self::Tpm(TpmError::Foreign) => Reason::TpmForeign,
+            Self::Tpm(TpmError::Policy) => Reason::TpmPolicy,
+            Self::Tpm(TpmError::Altered) | Self::Altered => Reason::StateTampered,
+            Self::Store(_) | Self::Migration(_) => Reason::StateUnavailable,
+            Self::Frame(_) => Reason::FrameRejected,
+            Self::Vision(_) | Self::Ipc(_) | Self::NoRandom | Self::System(_) => Reason::Internal,
+        }
+    }
+}
+
+impl From<Reason> for VaultError {
+    fn from(reason: Reason) -> Self {
+        Self::Refused(reason)
+    }
+}
+
+/// Fresh random bytes from the kernel.
+pub fn random<const N: usize>() -> Result<[u8; N], VaultError> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).map_err(|_| VaultError::NoRandom)?;
+    Ok(bytes)
+}

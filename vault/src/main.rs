@@ -1,0 +1,63 @@
+//! `vultus-vault`: opens the TPM, the state and the models, closes itself in, and serves.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+use log::{error, info};
+use rustix::mm::MlockAllFlags;
+use rustix::process::{DumpableBehavior, Resource, Rlimit};
+use vultus_ipc::Listener;
+use vultus_tpm::Tpm;
+use vultus_vault::configuration::Configuration;
+use vultus_vault::keys::Keys;
+use vultus_vault::server::Vault;
+use vultus_vault::store::Store;
+use vultus_vision::{Models, Observer};
+
+/// Holds faces and keys, and judges what the camera sees.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    /// The configuration file.
+    #[arg(long, default_value = "/etc/vultus/vault.toml")]
+    config: PathBuf,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    vultus_journal::start("vultus-vault");
+    match run(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            error!("{e}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
+    keep_memory_private()?;
+    let configuration = Configuration::read(&arguments.config)?;
+    let patience = Duration::from_millis(configuration.tpm_patience_ms);
+    let tpm = Tpm::start(configuration.tpm.clone(), patience)?;
+    let store = Store::open(&configuration.state)?;
+    let keys = Keys::new(tpm, configuration.registers.clone(), store);
+    let observer = Observer::load(&Models::read(&configuration.models)?)?;
+    let listener = Listener::bind(&configuration.socket, 0o666)?;
+    info!("ready");
+    Vault::new(configuration, keys, observer).serve(&listener)?;
+    Ok(())
+}
+
+/// No core dump, no debugger of another process, nothing on the swap.
+fn keep_memory_private() -> Result<(), Box<dyn std::error::Error>> {
+    rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
+    let none = Rlimit { current: Some(0), maximum: Some(0) };
+    rustix::process::setrlimit(Resource::Core, none)?;
+    let flags = MlockAllFlags::CURRENT | MlockAllFlags::FUTURE | MlockAllFlags::ONFAULT;
+    rustix::mm::mlockall(flags)
+        .map_err(|e| format!("memory cannot be locked ({e}): raise this process's memlock limit"))?;
+    Ok(())
+}

@@ -1,0 +1,171 @@
+//! What the vault keeps, as types and as the bytes that are sealed.
+
+use minicbor::bytes::ByteVec;
+use minicbor::{Decode, Encode};
+use vultus_frames::{PublicKey, StaticKey};
+use vultus_ipc::camera::Spectrum;
+use vultus_ipc::vault::FaceRecord;
+use vultus_vision::Embedding;
+use vultus_vision::embed::LENGTH;
+use zeroize::{Zeroize, Zeroizing};
+
+use crate::VaultError;
+
+/// Which kind of record a row holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    Template = 1,
+    Counter = 2,
+    Camera = 3,
+}
+
+/// Names one row. It is authenticated with the row's content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode)]
+pub struct RowName {
+    #[n(0)]
+    pub kind: i64,
+    /// The owner; 0 for what belongs to the machine.
+    #[n(1)]
+    pub uid: i64,
+    #[n(2)]
+    pub item: i64,
+}
+
+impl RowName {
+    pub fn new(kind: Kind, uid: u32, item: u32) -> Self {
+        Self { kind: kind as i64, uid: uid.into(), item: item.into() }
+    }
+}
+
+/// The format of a record's content: part of what is authenticated with it.
+pub const VERSION: i64 = 1;
+
+/// One enrolled face. Wiped when dropped; no copy.
+pub struct Template {
+    pub label: String,
+    /// The camera it was enrolled with.
+    pub camera: String,
+    /// The normalised mean of the shots, which is what is compared.
+    pub mean: Embedding,
+    pub shots: Vec<Embedding>,
+}
+
+impl Template {
+    pub fn record(&self, face: u32) -> FaceRecord {
+        FaceRecord {
+            face,
+            label: self.label.clone(),
+            camera: self.camera.clone(),
+            shots: self.shots.len().min(u8::MAX.into()) as u8,
+        }
+    }
+
+    pub fn to_bytes(&self) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+        let mut shots = Zeroizing::new(Vec::with_capacity((self.shots.len() + 1) * LENGTH * 4));
+        for embedding in std::iter::once(&self.mean).chain(&self.shots) {
+            shots.extend(embedding.numbers().iter().flat_map(|n| n.to_le_bytes()));
+        }
+        let mut body = TemplateBody {
+            label: self.label.clone(),
+            camera: self.camera.clone(),
+            embeddings: std::mem::take(&mut *shots).into(),
+        };
+        let bytes = to_bytes(&body);
+        body.embeddings.zeroize();
+        bytes
+    }
+
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, VaultError> {
+        let mut body: TemplateBody = from_bytes(bytes)?;
+        let mut embeddings = Vec::new();
+        for chunk in body.embeddings.chunks_exact(LENGTH * 4) {
+            let mut numbers = [0.0; LENGTH];
+            for (n, b) in numbers.iter_mut().zip(chunk.chunks_exact(4)) {
+                *n = f32::from_le_bytes([b[0], b[1], b[2], b[3]]);
+            }
+            embeddings.push(Embedding::normalised(numbers).ok_or(VaultError::Altered)?);
+        }
+        let whole = body.embeddings.len() % (LENGTH * 4) == 0;
+        body.embeddings.zeroize();
+        if !whole || embeddings.len() < 2 {
+            return Err(VaultError::Altered);
+        }
+        let mean = embeddings.remove(0);
+        Ok(Self { label: body.label, camera: body.camera, mean, shots: embeddings })
+    }
+}
+
+#[derive(Encode, Decode)]
+struct TemplateBody {
+    #[n(0)]
+    label: String,
+    #[n(1)]
+    camera: String,
+    /// The mean, then the shots: little-endian 32-bit floats.
+    #[n(2)]
+    embeddings: ByteVec,
+}
+
+/// A paired camera and both keys.
+pub struct CameraPairing {
+    pub id: String,
+    pub label: String,
+    pub spectrum: Spectrum,
+    pub socket: String,
+    pub camera_key: PublicKey,
+    pub vault_key: StaticKey,
+}
+
+impl CameraPairing {
+    pub fn to_bytes(&self) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+        let mut body = CameraBody {
+            id: self.id.clone(),
+            label: self.label.clone(),
+            spectrum: self.spectrum,
+            socket: self.socket.clone(),
+            camera_key: self.camera_key.to_bytes().into(),
+            vault_key: self.vault_key.to_bytes().to_vec().into(),
+        };
+        let bytes = to_bytes(&body);
+        body.vault_key.zeroize();
+        bytes
+    }
+
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, VaultError> {
+        let mut body: CameraBody = from_bytes(bytes)?;
+        let vault_key = StaticKey::from_bytes(&body.vault_key);
+        body.vault_key.zeroize();
+        Ok(Self {
+            id: body.id,
+            label: body.label,
+            spectrum: body.spectrum,
+            socket: body.socket,
+            camera_key: PublicKey::from_bytes(&body.camera_key).map_err(|_| VaultError::Altered)?,
+            vault_key: vault_key.map_err(|_| VaultError::Altered)?,
+        })
+    }
+}
+
+#[derive(Encode, Decode)]
+struct CameraBody {
+    #[n(0)]
+    id: String,
+    #[n(1)]
+    label: String,
+    #[n(2)]
+    spectrum: Spectrum,
+    #[n(3)]
+    socket: String,
+    #[n(4)]
+    camera_key: ByteVec,
+    #[n(5)]
+    vault_key: ByteVec,
+}
+
+pub fn to_bytes<T: Encode<()>>(value: &T) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+    minicbor::to_vec(value).map(Zeroizing::new).map_err(|_| VaultError::Altered)
+}
+
+pub fn from_bytes<'b, T: Decode<'b, ()>>(bytes: &'b [u8]) -> Result<T, VaultError> {
+    minicbor::decode(bytes).map_err(|_| VaultError::Altered)
+}
