@@ -1,0 +1,5 @@
+//! The library side of the `vultus` command: the bus as it sees it, and measurement.
+#![forbid(unsafe_code)]
+
+pub mod bus;
+pub mod password;

@@ -78,7 +78,7 @@ fn with<T>(
 ) -> Result<T, TpmError> {
     if let Some(open) = device {
         match work(open) {
-            Err(TpmError::Absent | TpmError::Altered) => *device = None,
+            Err(TpmError::Absent | TpmError::Altered | TpmError::Foreign) => *device = None,
             done => return done,
         }
     }

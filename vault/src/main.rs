@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use log::{error, info};
+use log::{error, info, warn};
 use rustix::mm::MlockAllFlags;
 use rustix::process::{DumpableBehavior, Resource, Rlimit};
 use vultus_ipc::Listener;
@@ -51,13 +51,19 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// No core dump, no debugger of another process, nothing on the swap.
+/// No core dump, no debugger of another process, and nothing on the swap where the limits of this
+/// process allow that: its unit does, and a machine that does not is told so in the journal.
 fn keep_memory_private() -> Result<(), Box<dyn std::error::Error>> {
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
     let none = Rlimit { current: Some(0), maximum: Some(0) };
     rustix::process::setrlimit(Resource::Core, none)?;
+    // Locking under a limit would make later allocations fail: it is all or nothing.
+    let limit = rustix::process::getrlimit(Resource::Memlock);
     let flags = MlockAllFlags::CURRENT | MlockAllFlags::FUTURE | MlockAllFlags::ONFAULT;
-    rustix::mm::mlockall(flags)
-        .map_err(|e| format!("memory cannot be locked ({e}): raise this process's memlock limit"))?;
+    if limit.current.is_some() {
+        warn!("memory is not locked: raise this process's memlock limit to `infinity`");
+    } else if let Err(e) = rustix::mm::mlockall(flags) {
+        warn!("memory is not locked: {e}");
+    }
     Ok(())
 }

@@ -34,7 +34,7 @@ const DARK_FACE: f32 = 45.0;
 const BRIGHT_FACE: f32 = 215.0;
 const MOST_BURNT: f32 = 0.35;
 /// Edge energy of the aligned crop over its contrast: see [`Quality::sharpness`].
-const LEAST_SHARPNESS: f32 = 0.045;
+const LEAST_SHARPNESS: f32 = 0.018;
 /// Degrees.
 const MOST_YAW: f32 = 25.0;
 const MOST_PITCH: f32 = 22.0;

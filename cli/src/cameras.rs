@@ -1,0 +1,52 @@
+//! What root does with cameras: discover, pair, unpair. It asks the vault itself, which takes such
+//! requests from root alone.
+
+use std::time::Duration;
+
+use serde_json::json;
+use vultus_ipc::camera::Spectrum;
+use vultus_ipc::vault::{Pairing, VaultReply, VaultRequest};
+use vultus_ipc::{Connection, Deadline};
+
+use crate::commands::Place;
+use crate::{CameraAction, Done, Outcome};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+pub fn manage(place: &Place, action: CameraAction) -> Result<Outcome, Box<dyn std::error::Error>> {
+    let (request, said) = match action {
+        CameraAction::Discover => (VaultRequest::DiscoverCameras, String::new()),
+        CameraAction::Pair { camera } => {
+            let said = format!("paired {camera}");
+            (VaultRequest::PairCamera { camera }, said)
+        }
+        CameraAction::Unpair { camera } => {
+            let said = format!("forgot {camera}");
+            (VaultRequest::UnpairCamera { camera }, said)
+        }
+    };
+    let deadline = Deadline::after(PATIENCE);
+    let mut connection = Connection::connect(&place.runtime.join("vault.sock"), deadline)?;
+    connection.send(&request, deadline)?;
+    match connection.receive(deadline)? {
+        VaultReply::Done => Ok(Outcome { json: json!({ "ok": true }), text: said, done: Done::Yes }),
+        VaultReply::Cameras(cameras) => {
+            let rows: Vec<_> = cameras
+                .iter()
+                .map(|c| {
+                    let paired = c.paired == Pairing::Paired;
+                    let spectrum = if c.spectrum == Spectrum::Colour { "colour" } else { "grey" };
+                    json!({ "id": c.id, "name": c.label, "spectrum": spectrum, "paired": paired })
+                })
+                .collect();
+            let text = cameras
+                .iter()
+                .map(|c| format!("{:9} {}  ({})", format!("{:?}", c.paired).to_lowercase(), c.id, c.label))
+                .collect::<Vec<_>>()
+                .join("\n");
+            Ok(Outcome { json: json!({ "cameras": rows }), text, done: Done::Yes })
+        }
+        VaultReply::Refused(reason) => Err(reason.into()),
+        _ => Err("the vault gave an answer of another kind".into()),
+    }
+}

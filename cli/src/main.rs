@@ -1,0 +1,150 @@
+//! `vultus`: what a person does with Vultus at a terminal.
+
+mod cameras;
+mod commands;
+mod doctor;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Log in by face.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    /// Print one JSON object instead of text.
+    #[arg(long, global = true)]
+    json: bool,
+    /// The folder of the runtime sockets.
+    #[arg(long, global = true, default_value = "/run/vultus")]
+    runtime: PathBuf,
+    /// The folder of the model files.
+    #[arg(long, global = true, default_value = "/usr/share/vultus/models")]
+    models: PathBuf,
+    /// Read passwords from standard input, a line each, instead of the terminal.
+    #[arg(long, global = true)]
+    password_stdin: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Enrol a face; asks for your password.
+    Enroll {
+        /// What to call this face.
+        #[arg(default_value = "face")]
+        label: String,
+        /// For another user.
+        #[arg(long, default_value = "")]
+        user: String,
+    },
+    /// Verify a face.
+    Verify {
+        #[arg(long, default_value = "")]
+        user: String,
+    },
+    /// List enrolled faces.
+    List {
+        #[arg(long, default_value = "")]
+        user: String,
+    },
+    /// Delete one face by its number, or all; asks for your password.
+    Remove {
+        #[arg(required_unless_present = "all")]
+        face: Option<u32>,
+        #[arg(long, conflicts_with = "face")]
+        all: bool,
+        #[arg(long, default_value = "")]
+        user: String,
+    },
+    /// Forget failed attempts; asks for your password.
+    ClearLockout {
+        #[arg(long, default_value = "")]
+        user: String,
+    },
+    /// List cameras; root also sees and pairs new ones.
+    Cameras {
+        #[command(subcommand)]
+        action: Option<CameraAction>,
+    },
+    /// Say how Vultus is.
+    Status,
+    /// Find what is wrong and say what to do.
+    Doctor,
+    /// Measure accuracy on pictures of your own.
+    Evaluate {
+        #[command(subcommand)]
+        what: Evaluation,
+    },
+}
+
+#[derive(Subcommand)]
+enum CameraAction {
+    /// List all cameras that answer, paired or not (root).
+    Discover,
+    /// Exchange keys with a camera (root).
+    Pair { camera: String },
+    /// Forget a camera's key (root).
+    Unpair { camera: String },
+}
+
+#[derive(Subcommand)]
+enum Evaluation {
+    /// Verification accuracy, FMR and FNMR: a folder for each person, or LFW with its pairs.txt.
+    Recognition {
+        folder: PathBuf,
+        #[arg(long)]
+        pairs: Option<PathBuf>,
+    },
+}
+
+/// What a command has to say: a table or sentence for people, an object for programs.
+pub struct Outcome {
+    pub text: String,
+    pub json: serde_json::Value,
+    /// Whether what was asked for came about.
+    pub done: Done,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Done {
+    Yes,
+    No,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let json = arguments.json;
+    match run(arguments) {
+        Ok(outcome) => {
+            println!("{}", if json { outcome.json.to_string() } else { outcome.text });
+            if outcome.done == Done::Yes { ExitCode::SUCCESS } else { ExitCode::from(1) }
+        }
+        Err(e) => {
+            if json {
+                println!("{}", serde_json::json!({ "ok": false, "error": e.to_string() }));
+            }
+            eprintln!("vultus: {e}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(arguments: Arguments) -> Result<Outcome, Box<dyn std::error::Error>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let place = commands::Place { runtime: arguments.runtime, json: arguments.json, password_stdin: arguments.password_stdin };
+    match arguments.command {
+        Command::Enroll { label, user } => runtime.block_on(commands::enroll(&place, &user, &label)),
+        Command::Verify { user } => runtime.block_on(commands::verify(&user)),
+        Command::List { user } => runtime.block_on(commands::list(&user)),
+        Command::Remove { face, user, .. } => runtime.block_on(commands::remove(&place, &user, face)),
+        Command::ClearLockout { user } => runtime.block_on(commands::clear_lockout(&place, &user)),
+        Command::Cameras { action: None } => runtime.block_on(commands::cameras()),
+        Command::Cameras { action: Some(action) } => cameras::manage(&place, action),
+        Command::Status => runtime.block_on(commands::status()),
+        Command::Doctor => Ok(runtime.block_on(doctor::examine(&place, &arguments.models))),
+        Command::Evaluate { .. } => Err("".into()),
+    }
+}

@@ -1,0 +1,125 @@
+//! Who has claimed which camera, for which user, and what runs there. A claim belongs to the caller's
+//! unique name on the bus, and ends with it.
+
+use std::collections::HashMap;
+
+use crate::vault_client::Running;
+
+/// What a claimed camera is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operation {
+    Verify,
+    Enrol,
+}
+
+/// One caller's hold on one camera.
+pub struct Claim {
+    /// The caller's unique name.
+    pub owner: String,
+    /// The user that faces are enrolled for or verified against.
+    pub uid: u32,
+    running: Option<(Operation, u64, Running)>,
+}
+
+/// Why a claim does not allow it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClaimError {
+    /// Another caller has it.
+    Taken,
+    /// The caller has not claimed it.
+    NotClaimed,
+    /// Something runs already.
+    Running,
+    /// Nothing of the kind runs.
+    NotRunning,
+}
+
+/// All claims, by camera.
+#[derive(Default)]
+pub struct Claims {
+    claims: HashMap<String, Claim>,
+    runs: u64,
+}
+
+impl Claims {
+    pub fn claim(&mut self, camera: &str, owner: &str, uid: u32) -> Result<(), ClaimError> {
+        if self.claims.contains_key(camera) {
+            return Err(ClaimError::Taken);
+        }
+        let claim = Claim { owner: owner.to_owned(), uid, running: None };
+        self.claims.insert(camera.to_owned(), claim);
+        Ok(())
+    }
+
+    /// Gives a camera back, and cancels what runs there.
+    pub fn release(&mut self, camera: &str, owner: &str) -> Result<(), ClaimError> {
+        self.own(camera, owner)?;
+        self.claims.remove(camera);
+        Ok(())
+    }
+
+    /// The user that this caller claimed the camera for.
+    pub fn user(&mut self, camera: &str, owner: &str) -> Result<u32, ClaimError> {
+        self.own(camera, owner).map(|claim| claim.uid)
+    }
+
+    /// Whether something may start: claimed by this caller, and nothing runs.
+    pub fn idle(&mut self, camera: &str, owner: &str) -> Result<u32, ClaimError> {
+        let claim = self.own(camera, owner)?;
+        if claim.running.is_some() { Err(ClaimError::Running) } else { Ok(claim.uid) }
+    }
+
+    /// Notes what runs, and gives the number of this run.
+    pub fn started(
+        &mut self,
+        camera: &str,
+        owner: &str,
+        operation: Operation,
+        running: Running,
+    ) -> Result<u64, ClaimError> {
+        self.idle(camera, owner)?;
+        self.runs += 1;
+        let run = self.runs;
+        self.own(camera, owner)?.running = Some((operation, run, running));
+        Ok(run)
+    }
+
+    /// Whether that run is still the one that runs: its events may be told.
+    pub fn current(&self, camera: &str, run: u64) -> Option<&Claim> {
+        self.claims.get(camera).filter(|c| c.running.as_ref().is_some_and(|(_, n, _)| *n == run))
+    }
+
+    /// A run has ended by itself.
+    pub fn ended(&mut self, camera: &str, run: u64) {
+        if self.current(camera, run).is_some()
+            && let Some(claim) = self.claims.get_mut(camera)
+        {
+            claim.running = None;
+        }
+    }
+
+    /// The caller stops what runs.
+    pub fn stop(&mut self, camera: &str, owner: &str, operation: Operation) -> Result<(), ClaimError> {
+        let claim = self.own(camera, owner)?;
+        match &claim.running {
+            Some((running, _, _)) if *running == operation => {
+                claim.running = None;
+                Ok(())
+            }
+            _ => Err(ClaimError::NotRunning),
+        }
+    }
+
+    /// A caller has left the bus: everything of its own ends.
+    pub fn left(&mut self, owner: &str) {
+        self.claims.retain(|_, claim| claim.owner != owner);
+    }
+
+    fn own(&mut self, camera: &str, owner: &str) -> Result<&mut Claim, ClaimError> {
+        match self.claims.get_mut(camera) {
+            Some(claim) if claim.owner == owner => Ok(claim),
+            Some(_) => Err(ClaimError::Taken),
+            None => Err(ClaimError::NotClaimed),
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! Asks the vault: one connection for each request, on a thread that may block, with its guidance
+//! handed on as it comes. Dropping the request cancels it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use vultus_ipc::connection::Handle;
+use vultus_ipc::vault::{VaultReply, VaultRequest};
+use vultus_ipc::{Connection, Deadline, Guidance, IpcError, Reason, Uid};
+
+/// For connecting and for requests that look at no camera: those wait for the TPM at most.
+const SHORT: Duration = Duration::from_secs(20);
+/// How much longer than its own deadline the vault may take to say that it passed.
+const MARGIN: Duration = Duration::from_secs(5);
+
+#[derive(Clone, Debug)]
+pub struct VaultClient {
+    pub socket: PathBuf,
+    pub uid: Uid,
+}
+
+/// What comes of a request that takes its time.
+#[derive(Debug)]
+pub enum Event {
+    Guide(Guidance),
+    /// The last one.
+    End(Result<VaultReply, Reason>),
+}
+
+/// A request that runs. Dropping it hangs up, which cancels it in the vault.
+pub struct Running {
+    handle: Handle,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.handle.close();
+    }
+}
+
+impl VaultClient {
+    /// A request that answers at once.
+    pub async fn ask(&self, request: VaultRequest) -> Result<VaultReply, Reason> {
+        let client = self.clone();
+        let asked = tokio::task::spawn_blocking(move || {
+            let deadline = Deadline::after(SHORT);
+            let mut connection = client.connect(deadline)?;
+            connection.send(&request, deadline)?;
+            connection.receive_from(client.uid, deadline)
+        });
+        match asked.await {
+            Ok(Ok(VaultReply::Refused(reason))) => Err(reason),
+            Ok(Ok(reply)) => Ok(reply),
+            Ok(Err(e)) => {
+                log::warn!("the vault does not answer: {e}");
+                Err(Reason::Internal)
+            }
+            Err(_) => Err(Reason::Internal),
+        }
+    }
+
+    /// A request that takes up to `wait_ms`, with its events as they come.
+    pub async fn start(
+        &self,
+        request: VaultRequest,
+        wait_ms: u32,
+    ) -> Result<(Running, mpsc::Receiver<Event>), Reason> {
+        let client = self.clone();
+        let begun = tokio::task::spawn_blocking(move || {
+            let deadline = Deadline::after(SHORT);
+            let mut connection = client.connect(deadline)?;
+            connection.send(&request, deadline)?;
+            Ok::<_, IpcError>((connection.handle()?, connection))
+        });
+        let (handle, connection) = begun.await.map_err(|_| Reason::Internal)?.map_err(|e| {
+            log::warn!("the vault does not answer: {e}");
+            Reason::Internal
+        })?;
+        let (events, received) = mpsc::channel(16);
+        let deadline = Deadline::after(Duration::from_millis(wait_ms.into()) + MARGIN);
+        let uid = self.uid;
+        tokio::task::spawn_blocking(move || follow(connection, uid, deadline, &events));
+        Ok((Running { handle }, received))
+    }
+
+    pub fn connect(&self, deadline: Deadline) -> Result<Connection, IpcError> {
+        Connection::connect(&self.socket, deadline)
+    }
+}
+
+/// Reads events until the last. Nobody who stopped listening is waited for.
+fn follow(mut connection: Connection, uid: Uid, deadline: Deadline, events: &mpsc::Sender<Event>) {
+    loop {
+        let event = match connection.receive_from(uid, deadline) {
+            Ok(VaultReply::Guide(guidance)) => Event::Guide(guidance),
+            Ok(VaultReply::Refused(reason)) => Event::End(Err(reason)),
+            Ok(reply) => Event::End(Ok(reply)),
+            Err(IpcError::Closed) => Event::End(Err(Reason::Cancelled)),
+            Err(_) => Event::End(Err(Reason::Internal)),
+        };
+        let last = matches!(event, Event::End(_));
+        if events.blocking_send(event).is_err() || last {
+            return;
+        }
+    }
+}
