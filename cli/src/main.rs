@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use vultus_cli::evaluate;
 
 /// Log in by face.
 #[derive(Parser)]
@@ -145,6 +146,11 @@ fn run(arguments: Arguments) -> Result<Outcome, Box<dyn std::error::Error>> {
         Command::Cameras { action: Some(action) } => cameras::manage(&place, action),
         Command::Status => runtime.block_on(commands::status()),
         Command::Doctor => Ok(runtime.block_on(doctor::examine(&place, &arguments.models))),
-        Command::Evaluate { .. } => Err("".into()),
+        Command::Evaluate { what: Evaluation::Recognition { folder, pairs } } => {
+            let options =
+                evaluate::Options { folder, pairs, models: arguments.models, quiet: arguments.json };
+            let report = evaluate::run(&options)?;
+            Ok(Outcome { text: report.table(), json: serde_json::to_value(&report)?, done: Done::Yes })
+        }
     }
 }

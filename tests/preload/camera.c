@@ -16,7 +16,7 @@
  * its ioctls through syscall(SYS_ioctl, ...). The double is as strict as the kernel about who owns a
  * buffer: giving one back twice, or taking one that is not filled, is an error.
  *
- * PRELOAD_CAMERA names a text file with one `key value` on each line:
+ * PRELOAD_CAMERA names a text file with one `key value` on each line; paths hold no spaces:
  *
  *   node /dev/video42         the path that is taken over
  *   format YUYV               YUYV, MJPG, RGB3 or GREY; repeated, in the order of the device's list
@@ -399,8 +399,8 @@ static int request_buffers(struct handle *h, struct v4l2_requestbuffers *wanted)
     h->count = wanted->count;
     for (unsigned i = 0; i < h->count; i++)
         h->buffers[i] = (struct v4l2_buffer){
-            .index = i, .type = V4L2_BUF_TYPE_VIDEO_CAPTURE, .memory = V4L2_MEMORY_MMAP, .flags = BUFFER_FLAGS,
-            .field = V4L2_FIELD_NONE, .length = h->room, .m.offset = i * h->room,
+            .index = i, .type = V4L2_BUF_TYPE_VIDEO_CAPTURE, .memory = V4L2_MEMORY_MMAP,
+            .flags = BUFFER_FLAGS, .field = V4L2_FIELD_NONE, .length = h->room, .m.offset = i * h->room,
         };
     return 0;
 }

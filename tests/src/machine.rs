@@ -354,6 +354,22 @@ impl Machine {
         Ok(())
     }
 
+    /// Ends the vault as a crash would. What it had loaded into the TPM is flushed, as the kernel's
+    /// resource manager (/dev/tpmrm0) does for a process that dies; swtpm has none.
+    pub fn kill_vault(&mut self) -> Result<()> {
+        self.vault.as_mut().ok_or("no vault runs")?.kill()?;
+        self.vault = None;
+        for kind in ["--transient-object", "--loaded-session", "--saved-session"] {
+            let mut flush = self.inside(system("tpm2_flushcontext"));
+            flush.arg("--tcti").arg(format!("swtpm:host=127.0.0.1,port={}", self.tpm_port)).arg(kind);
+            let flushed = run(flush, 0, "")?;
+            if flushed.status != 0 {
+                return Err(flushed.err.into());
+            }
+        }
+        Ok(())
+    }
+
     pub fn start_password(&mut self) -> Result<()> {
         let mut command = self.with_pam(sibling("vultus-password")?);
         command

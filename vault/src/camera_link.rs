@@ -18,6 +18,8 @@ use crate::{VaultError, random};
 
 /// How long a camera may take to open its device.
 const OPENING: Duration = Duration::from_secs(5);
+/// How long a camera may take to notice that the session before has ended.
+const HAND_OFF: Duration = Duration::from_secs(1);
 /// How long a camera may be silent once it streams; its own deadlines are shorter.
 const SILENCE: Duration = Duration::from_secs(6);
 
@@ -40,6 +42,23 @@ pub struct CameraLink {
 impl CameraLink {
     /// Opens a session with a paired camera.
     pub fn open(
+        pairing: &CameraPairing,
+        places: &[CameraPlace],
+        oldest: Duration,
+        deadline: Deadline,
+    ) -> Result<Self, VaultError> {
+        let until = deadline.or_sooner(HAND_OFF);
+        loop {
+            match Self::open_once(pairing, places, oldest, deadline) {
+                Err(VaultError::Refused(Reason::CameraBusy)) if !until.passed() => {
+                    std::thread::sleep(Duration::from_millis(20));
+                }
+                done => return done,
+            }
+        }
+    }
+
+    fn open_once(
         pairing: &CameraPairing,
         places: &[CameraPlace],
         oldest: Duration,

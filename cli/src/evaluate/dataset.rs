@@ -99,13 +99,16 @@ mod tests {
     #[test]
     fn a_folder_is_read_in_order_of_names() {
         let folder = tempfile::tempdir().unwrap();
-        for file in ["Bob/Bob_0002.jpg", "Bob/Bob_0001.JPG", "Ann/b.png", "Ann/a.jpeg", "Ann/.c.jpg", "Eve/x.txt"] {
+        for file in
+            ["Bob/Bob_0002.jpg", "Bob/Bob_0001.JPG", "Ann/b.png", "Ann/a.jpeg", "Ann/.c.jpg", "Eve/x.txt"]
+        {
             let path = folder.path().join(file);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, b"").unwrap();
         }
         let dataset = Dataset::read(folder.path(), None).unwrap();
-        let names: Vec<_> = dataset.pictures.iter().map(|p| p.file_name().unwrap().to_str().unwrap()).collect();
+        let names: Vec<_> =
+            dataset.pictures.iter().map(|p| p.file_name().unwrap().to_str().unwrap()).collect();
         assert_eq!(names, ["a.jpeg", "b.png", "Bob_0001.JPG", "Bob_0002.jpg"]);
         assert_eq!(dataset.identities, [0..2, 2..4]);
         assert!(dataset.folds.is_none());

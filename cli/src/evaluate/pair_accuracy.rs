@@ -1,5 +1,5 @@
 //! Measures how many of given pairs are decided rightly, by a threshold chosen on other pairs. It says
-//! nothing of false matches, which pairs as many as these are too few for.
+//! nothing of false match rates: a pairs file has too few impostors for those.
 
 use serde::Serialize;
 use vultus_vision::Embedding;

@@ -11,10 +11,10 @@ use super::statistics::Outcomes;
 
 /// The most comparisons of an attempt, and how many must agree: the vault's `MOST_COMPARISONS` and
 /// `NEEDED_AGREEMENTS`.
-pub(super) const MOST_COMPARISONS: usize = 5;
+const MOST_COMPARISONS: usize = 5;
 pub(super) const NEEDED_AGREEMENTS: usize = 2;
 /// Shots of a template.
-pub(super) const SHOTS: usize = 3;
+const SHOTS: usize = 3;
 
 /// None where a face was not acquired.
 pub(super) fn score(a: Option<&Embedding>, b: Option<&Embedding>) -> Option<f32> {
@@ -41,15 +41,15 @@ fn count(rows: usize, row: impl Fn(usize, &mut Outcomes) + Sync) -> Outcomes {
 
 /// Every picture against every other, each standing for its person.
 pub(super) fn one_shot(dataset: &Dataset, faces: &[Option<Embedding>]) -> Outcomes {
-    let mut owners = Vec::with_capacity(faces.len());
-    for (owner, pictures) in dataset.identities.iter().enumerate() {
-        owners.extend(pictures.clone().map(|_| owner));
-    }
-    count(faces.len(), |first, counted| {
-        for second in first + 1..faces.len() {
-            let genuine = owners[first] == owners[second];
-            let scores = if genuine { &mut counted.genuine } else { &mut counted.impostor };
-            scores.record(score(faces[first].as_ref(), faces[second].as_ref()));
+    let people = dataset.identities.iter().enumerate();
+    let owned: Vec<(usize, Option<&Embedding>)> = people
+        .flat_map(|(owner, pictures)| faces[pictures.clone()].iter().map(move |face| (owner, face.as_ref())))
+        .collect();
+    count(owned.len(), |first, counted| {
+        let (owner, face) = owned[first];
+        for &(other, second) in &owned[first + 1..] {
+            let scores = if owner == other { &mut counted.genuine } else { &mut counted.impostor };
+            scores.record(score(face, second));
         }
     })
 }
@@ -68,7 +68,8 @@ impl Enrolment {
         let shots: Vec<usize> = found.take(SHOTS).collect();
         let probes = pictures.filter(|place| !shots.contains(place)).collect();
         // A mean takes embeddings of its own, and these are still needed.
-        let copies = shots.iter().filter_map(|&place| Embedding::normalised(*faces[place].as_ref()?.numbers()));
+        let copies =
+            shots.iter().filter_map(|&place| Embedding::normalised(*faces[place].as_ref()?.numbers()));
         let copies: Vec<Embedding> = copies.collect();
         let template = if copies.len() == SHOTS { Embedding::mean(&copies) } else { None };
         Self { template, probes }
@@ -92,7 +93,8 @@ fn against_templates(
         for group in groups(&enrolments[own]) {
             for (other, enrolment) in enrolments.iter().enumerate() {
                 let template = enrolment.template.as_ref();
-                let scores: Vec<_> = group.iter().map(|&probe| score(faces[probe].as_ref(), template)).collect();
+                let scores: Vec<_> =
+                    group.iter().map(|&probe| score(faces[probe].as_ref(), template)).collect();
                 if other == own {
                     counted.genuine.record(group_score(&scores));
                 } else if template.is_some() {
@@ -188,8 +190,9 @@ mod tests {
     #[test]
     fn attempts_are_of_up_to_five_distinct_pictures_and_no_fewer_than_two() {
         let probes: Vec<usize> = (0..12).collect();
-        let lengths =
-            |probes: &[usize]| attempts_of(probes).iter().map(|attempt| attempt.len()).collect::<Vec<usize>>();
+        let lengths = |probes: &[usize]| {
+            attempts_of(probes).iter().map(|attempt| attempt.len()).collect::<Vec<usize>>()
+        };
         assert_eq!(lengths(&probes), [5, 5, 2]);
         assert_eq!(lengths(&probes[..11]), [5, 5]);
         assert!(lengths(&probes[..1]).is_empty());
@@ -219,5 +222,4 @@ mod tests {
         let outcomes = attempts(&enrol(&dataset(&[5, 5]), &faces, NEEDED_AGREEMENTS), &faces);
         assert_eq!(matches(&outcomes), [(1, 2), (1, 2)]);
     }
-
 }

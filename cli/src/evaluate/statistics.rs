@@ -119,9 +119,9 @@ impl Outcomes {
     pub fn best_bin(&self) -> usize {
         let mut right = self.right(0);
         let (mut most, mut best) = (right, vec![0]);
-        for bin in 0..BINS {
+        for (bin, (genuine, impostor)) in self.genuine.bins.iter().zip(&self.impostor.bins).enumerate() {
             // One bin up, its genuine scores no longer match and its impostor scores are rejected.
-            right = right + self.impostor.bins[bin] - self.genuine.bins[bin];
+            right = right + impostor - genuine;
             if right > most {
                 most = right;
                 best.clear();

@@ -281,7 +281,7 @@ fn killed_while_enrolling(machine: &mut Machine) -> Result<((), String)> {
     let before = machine.vultus(ALICE, &["list"], "")?.out;
     let mut enrolling = vultus_tests::client::Enrolling::start(machine, ALICE, PASSWORD)?;
     enrolling.wait_for_a_shot()?;
-    kill_vault(machine)?;
+    machine.kill_vault()?;
     drop(enrolling);
     machine.start_vault()?;
     let after = machine.vultus(ALICE, &["list"], "")?.out;
@@ -303,7 +303,7 @@ fn killed_while_judging(machine: &mut Machine) -> Result<((), String)> {
     let attempt = Process::start(command, ALICE, &machine.log("attempt"))?;
     // The charge is the first thing that an attempt writes.
     wait_until("the attempt is charged", || size() != size_before || written() != written_before)?;
-    kill_vault(machine)?;
+    machine.kill_vault()?;
     drop(attempt);
     machine.start_vault()?;
     for _ in 0..4 {
@@ -314,12 +314,6 @@ fn killed_while_judging(machine: &mut Machine) -> Result<((), String)> {
     let done = machine.vultus(ALICE, &["verify"], "")?;
     expect(&done, 1, "verify-locked-out")?;
     Ok(((), "after four more failures: verify-locked-out".into()))
-}
-
-fn kill_vault(machine: &mut Machine) -> Result<()> {
-    let vault = machine.vault.as_mut().ok_or("no vault runs")?;
-    vault.kill()?;
-    Ok(())
 }
 
 /// A command that did what it should: its status, and a word in what it said.
