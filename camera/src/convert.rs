@@ -53,6 +53,9 @@ impl Layout {
 
 /// One frame's bytes as grey or RGB.
 pub fn convert(wire: Wire, layout: Layout, bytes: &[u8]) -> Result<Vec<u8>, ConvertError> {
+    if layout.width == 0 || layout.height == 0 {
+        return Err(ConvertError::Short);
+    }
     match wire {
         Wire::Grey => Ok(layout.rows(bytes, layout.width)?.flatten().copied().collect()),
         Wire::Rgb => Ok(layout.rows(bytes, layout.width * 3)?.flatten().copied().collect()),
@@ -82,7 +85,15 @@ fn rgb_of(y: u8, u: u8, v: u8) -> [u8; 3] {
     [channel(y + 104_597 * v), channel(y - 25_675 * u - 53_279 * v), channel(y + 132_201 * u)]
 }
 
+/// The last two bytes of a whole picture. Devices may pad it with zeros.
+const END_OF_IMAGE: [u8; 2] = [0xff, 0xd9];
+
 fn jpeg(layout: Layout, bytes: &[u8]) -> Result<Vec<u8>, ConvertError> {
+    // The decoder would fill in what is missing from a picture that was cut off.
+    let end = bytes.iter().rposition(|&b| b != 0).map_or(0, |last| last + 1);
+    if !bytes[..end].ends_with(&END_OF_IMAGE) {
+        return Err(ConvertError::BadJpeg);
+    }
     let options = DecoderOptions::default()
         .jpeg_set_out_colorspace(ColorSpace::RGB)
         .set_max_width(layout.width)

@@ -5,6 +5,7 @@ use std::io::Write;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use sha2::{Digest, Sha256};
 use vultus_frames::{FrameError, PublicKey, StaticKey};
 use zeroize::Zeroizing;
 
@@ -84,11 +85,9 @@ impl Keyring {
         Ok(Pairing { own: StaticKey::from_bytes(own)?, vault: PublicKey::from_bytes(vault)? })
     }
 
-    /// A name that no identity can lead astray: its bytes in hexadecimal.
+    /// A name that no identity can lead astray: its SHA-256.
     fn file(&self, camera: &str) -> PathBuf {
-        let name: String = camera.bytes().map(|b| format!("{b:02x}")).collect();
-        // Names are capped at 255 bytes; identities that long share no prefix in practice, and one
-        // that did would fail its signature check.
-        self.folder.join(format!("{}.pairing", &name[..name.len().min(240)]))
+        let name: String = Sha256::digest(camera).iter().map(|b| format!("{b:02x}")).collect();
+        self.folder.join(format!("{name}.pairing"))
     }
 }

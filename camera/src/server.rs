@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use log::{info, warn};
-use vultus_frames::{PublicKey, SealedFrame, accept};
+use vultus_frames::{FrameError, PublicKey, SealedFrame, accept};
 use vultus_ipc::camera::{CameraRefusal, CameraReply, CameraRequest};
 use vultus_ipc::vault::CAMERA_ID_LENGTH;
-use vultus_ipc::{Connection, Deadline, IpcError, Listener, Uid};
+use vultus_ipc::{Connection, Deadline, IpcError, Listener, Places, Uid};
 
 use crate::keyring::{Keyring, KeyringError};
 use crate::source::{RawFrame, Source, Stream};
@@ -27,6 +27,8 @@ pub struct Patience {
 
 /// How often a stream looks whether the vault is still there.
 const GLANCE: Duration = Duration::from_millis(50);
+/// Connections that are served at a time.
+const MOST_CONNECTIONS: usize = 16;
 
 pub struct Server<S> {
     pub source: S,
@@ -46,13 +48,27 @@ impl<S: Source> Server<S> {
     /// Serves connections until the listener fails.
     pub fn serve(self, listener: &Listener) -> Result<(), IpcError> {
         let server = Arc::new(self);
+        let places = Places::new(MOST_CONNECTIONS, MOST_CONNECTIONS);
         loop {
             let connection = listener.accept()?;
-            let server = Arc::clone(&server);
-            let served = std::thread::Builder::new()
-                .name("camera".into())
-                .spawn(move || server.converse(connection));
-            if let Err(e) = served {
+            // Nobody else gets so much as a thread.
+            match connection.peer() {
+                Ok(peer) if peer.uid == server.vault || peer.uid.is_root() => {}
+                _ => {
+                    refuse(connection);
+                    continue;
+                }
+            }
+            let Some(place) = places.take(server.vault) else {
+                warn!("too many connections: one was closed");
+                continue;
+            };
+            let served = Arc::clone(&server);
+            let spawned = std::thread::Builder::new().name("camera".into()).spawn(move || {
+                let _place = place;
+                served.converse(connection);
+            });
+            if let Err(e) = spawned {
                 warn!("no thread for a connection: {e}");
             }
         }
@@ -64,7 +80,7 @@ impl<S: Source> Server<S> {
             return;
         };
         if let Err(refusal) = self.answer(&mut connection, peer.uid, request) {
-            warn!(uid = peer.uid.0; "refused: {refusal}");
+            warn!(vultus_uid = peer.uid.0; "refused: {refusal}");
             // The vault may be gone: then there is nobody to tell.
             let _ = connection.send(&CameraReply::Refused(refusal), Deadline::after(self.patience.message));
         }
@@ -85,7 +101,7 @@ impl<S: Source> Server<S> {
                 self.known(&camera)?;
                 let vault_key = PublicKey::from_bytes(&vault_key).map_err(|_| CameraRefusal::BadOffer)?;
                 let own = self.keyring.pair(&camera, vault_key).map_err(internal)?;
-                info!(camera = camera.as_str(); "paired");
+                info!(vultus_camera = camera.as_str(); "paired");
                 self.send(connection, &CameraReply::Paired { camera_key: own.to_bytes().into() })
             }
             CameraRequest::Open { camera, offer } if from_vault => self.stream(connection, &camera, &offer),
@@ -99,7 +115,6 @@ impl<S: Source> Server<S> {
     }
 
     fn stream(&self, connection: &mut Connection, camera: &str, offer: &[u8]) -> Result<(), CameraRefusal> {
-        self.known(camera)?;
         let pairing = self.keyring.pairing(camera).map_err(|e| match e {
             KeyringError::Unpaired => CameraRefusal::Unpaired,
             other => internal(other),
@@ -108,9 +123,11 @@ impl<S: Source> Server<S> {
         let mut stream = self.source.open(camera)?;
         let (answer, mut sealer) = accept(pairing.own, pairing.vault, camera, stream.mode(), offer)
             .map_err(|e| {
-                warn!(camera = camera; "offer refused: {e}");
-                CameraRefusal::Unpaired
+                warn!(vultus_camera = camera; "offer refused: {e}");
+                if e == FrameError::Malformed { CameraRefusal::BadOffer } else { CameraRefusal::Unpaired }
             })?;
+        // Only now the light goes on: whoever made the offer is the vault that this camera is paired with.
+        stream.start()?;
         self.send(connection, &CameraReply::Opened { answer: answer.into() })?;
         let mut due = Deadline::after(self.patience.first_frame);
         while let Some(frame) = self.next_while_wanted(connection, stream.as_mut(), due)? {
@@ -157,6 +174,13 @@ impl<S: Source> Server<S> {
 fn internal(error: KeyringError) -> CameraRefusal {
     warn!("keyring: {error}");
     CameraRefusal::Internal
+}
+
+/// Tells a stranger so, without waiting for anything.
+fn refuse(mut connection: Connection) {
+    warn!("a stranger was refused");
+    // A short message fits into the socket at once, or not at all.
+    let _ = connection.send(&CameraReply::Refused(CameraRefusal::NotAllowed), Deadline::after(Duration::ZERO));
 }
 
 /// A camera that streams, until this is dropped.

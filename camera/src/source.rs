@@ -8,13 +8,17 @@ use vultus_ipc::camera::{CameraRecord, CameraRefusal};
 pub trait Source: Send + Sync + 'static {
     fn list(&self) -> Vec<CameraRecord>;
 
-    /// Opens one camera in a mode of its choice. Dropping the stream releases the device and its light.
+    /// Opens one camera in a mode of its choice, dark until it is started. Dropping the stream releases
+    /// the device and its light.
     fn open(&self, camera: &str) -> Result<Box<dyn Stream>, CameraRefusal>;
 }
 
 /// An open camera.
 pub trait Stream {
     fn mode(&self) -> Mode;
+
+    /// Starts to capture: the light goes on.
+    fn start(&mut self) -> Result<(), CameraRefusal>;
 
     /// The newest frame, or nothing where none came by the deadline. An error ends the stream.
     fn next(&mut self, deadline: Deadline) -> Result<Option<RawFrame>, CameraRefusal>;

@@ -22,6 +22,7 @@ use v4l::v4l_sys as sys;
 use v4l::v4l2 as calls;
 use v4l::v4l2::vidioc;
 use v4l::video::Capture;
+use v4l::video::capture::Parameters;
 use vultus_frames::{Format, Mode};
 use vultus_ipc::camera::{CameraRecord, CameraRefusal, Spectrum};
 use vultus_ipc::{Deadline, IpcError};
@@ -37,6 +38,9 @@ const MOST_DAMAGED: u32 = 10;
 const WANTED: (u32, u32) = (640, 480);
 const LARGEST: (u32, u32) = (1920, 1080);
 const LEAST_RATE: f64 = 14.0;
+const MOST_RATE: u32 = 30;
+/// A frame older than this, in microseconds, is not worth sealing.
+const STALE_US: u64 = 250_000;
 
 /// The capture devices of this machine.
 pub struct KernelCameras {
@@ -53,18 +57,19 @@ impl KernelCameras {
         if !self.nodes.is_empty() {
             return self.nodes.clone();
         }
-        let mut found: Vec<PathBuf> =
-            v4l::context::enum_devices().iter().map(|node| node.path().to_owned()).collect();
-        found.sort();
-        found
+        let mut nodes = v4l::context::enum_devices();
+        // By number: `video10` comes after `video8`.
+        nodes.sort_by_key(|node| node.index());
+        nodes.iter().map(|node| node.path().to_owned()).collect()
     }
 
-    /// Every capture node with its record. Two nodes of one device differ by their place on it.
-    fn cameras(&self) -> Vec<(PathBuf, CameraRecord)> {
+    /// Every capture device, open, with its record: what is described is what is streamed from. Two
+    /// nodes of one identity differ by their place on it.
+    fn cameras(&self) -> Vec<(Device, CameraRecord)> {
         let mut seen: HashMap<String, u32> = HashMap::new();
         let mut cameras = Vec::new();
         for node in self.nodes() {
-            let Some((mut id, label, spectrum)) = describe(&node) else {
+            let Some((device, mut id, label, spectrum)) = describe(&node) else {
                 continue;
             };
             let place = seen.entry(id.clone()).or_default();
@@ -72,7 +77,7 @@ impl KernelCameras {
                 id = format!("{id}#{place}");
             }
             *place += 1;
-            cameras.push((node, CameraRecord { id, label, spectrum }));
+            cameras.push((device, CameraRecord { id, label, spectrum }));
         }
         cameras
     }
@@ -84,19 +89,18 @@ impl Source for KernelCameras {
     }
 
     fn open(&self, camera: &str) -> Result<Box<dyn Stream>, CameraRefusal> {
-        let (node, _) = self
+        let (device, record) = self
             .cameras()
             .into_iter()
             .find(|(_, record)| record.id == camera)
             .ok_or(CameraRefusal::NoSuchCamera)?;
-        let device = Device::with_path(&node).map_err(|e| refusal(&e))?;
-        let choice = choose(&device).ok_or(CameraRefusal::NoFormat)?;
-        Ok(Box::new(KernelStream::start(&device, choice)?))
+        let choice = choose(&device, record.spectrum).ok_or(CameraRefusal::NoFormat)?;
+        Ok(Box::new(KernelStream::open(&device, choice)?))
     }
 }
 
-/// The identity, name and spectrum of a capture node that can be read; nothing for any other node.
-fn describe(node: &Path) -> Option<(String, String, Spectrum)> {
+/// A capture device that can be read, with its identity, name and spectrum; nothing for any other node.
+fn describe(node: &Path) -> Option<(Device, String, String, Spectrum)> {
     let device = Device::with_path(node).ok()?;
     let capability = capability(&device).ok()?;
     let streams = sys::V4L2_CAP_VIDEO_CAPTURE | sys::V4L2_CAP_STREAMING;
@@ -110,7 +114,8 @@ fn describe(node: &Path) -> Option<(String, String, Spectrum)> {
         false if wires.is_empty() => return None,
         false => Spectrum::Grey,
     };
-    Some((identity(node, &text(&capability.bus_info)), text(&capability.card), spectrum))
+    let (id, label) = (identity(node, &text(&capability.bus_info)), text(&capability.card));
+    Some((device, id, label, spectrum))
 }
 
 /// Where the device sits and what it is, by the kernel's word: the bus path, and for USB the vendor,
@@ -122,7 +127,9 @@ fn identity(node: &Path, bus: &str) -> String {
         let field = |file: &str| fs::read_to_string(device.join(file)).ok().map(|s| s.trim().to_owned());
         let (vendor, product) = (field("idVendor")?, field("idProduct")?);
         let serial = field("serial").unwrap_or_else(|| "-".to_owned());
-        Some(format!("usb:{bus}:{vendor}:{product}:{serial}"))
+        // A colour and an infrared camera in one device have an interface each.
+        let number = fs::read_to_string(interface.join("bInterfaceNumber")).ok()?;
+        Some(format!("usb:{bus}:{vendor}:{product}:{serial}:{}", number.trim()))
     });
     usb.unwrap_or_else(|| format!("bus:{bus}"))
 }
@@ -180,10 +187,12 @@ impl Choice {
     }
 }
 
-fn choose(device: &Device) -> Option<Choice> {
+/// The best that a device offers. One that is listed as a colour camera is never read in grey.
+fn choose(device: &Device, spectrum: Spectrum) -> Option<Choice> {
     let mut offered = Vec::new();
     for format in device.enum_formats().ok()? {
-        let Some(wire) = wire_of(format.fourcc) else {
+        let wire = wire_of(format.fourcc);
+        let Some(wire) = wire.filter(|w| spectrum == Spectrum::Grey || *w != Wire::Grey) else {
             continue;
         };
         for (width, height) in sizes(device, format.fourcc) {
@@ -246,20 +255,25 @@ struct KernelStream {
 }
 
 impl KernelStream {
-    fn start(device: &Device, choice: Choice) -> Result<Self, CameraRefusal> {
+    /// Sets the format, which lights nothing yet.
+    fn open(device: &Device, choice: Choice) -> Result<Self, CameraRefusal> {
         let asked = v4l::Format::new(choice.width, choice.height, choice.fourcc);
         let got = device.set_format(&asked).map_err(|e| refusal(&e))?;
         // A driver may answer with another format than was asked for.
         let wire = wire_of(got.fourcc).ok_or(CameraRefusal::NoFormat)?;
+        if let Some(rate) = choice.rate {
+            let rate = Parameters::with_fps((rate.round() as u32).clamp(1, MOST_RATE));
+            // A driver that keeps its own rate is taken as it is: deadlines say when it is too slow.
+            if let Err(e) = device.set_params(&rate) {
+                warn!("the frame rate cannot be set: {e}");
+            }
+        }
         let format = if wire == Wire::Grey { Format::Grey } else { Format::Rgb };
         let mode = Mode { width: got.width, height: got.height, format };
         let mode = mode.checked().map_err(|_| CameraRefusal::NoFormat)?;
         let stride = if wire == Wire::Mjpg { 0 } else { got.stride as usize };
         let layout = Layout { width: mode.width as usize, height: mode.height as usize, stride };
-        let handle = device.handle();
-        let mut stream = Self { mappings: Vec::new(), handle, wire, layout, mode, damaged: 0 };
-        stream.map_and_start().map_err(|e| refusal(&e))?;
-        Ok(stream)
+        Ok(Self { mappings: Vec::new(), handle: device.handle(), wire, layout, mode, damaged: 0 })
     }
 
     fn map_and_start(&mut self) -> io::Result<()> {
@@ -316,17 +330,19 @@ impl KernelStream {
         request(&self.handle, vidioc::VIDIOC_QBUF, &mut blank_buffer(buffer.index))
     }
 
-    /// The newest filled buffer; older ones go back unread.
+    /// The newest filled buffer; older ones go back unread. A device that always has another is asked
+    /// no more often than it has buffers.
     fn newest(&self) -> io::Result<Option<sys::v4l2_buffer>> {
         let mut newest = self.dequeue()?;
-        while let Some(held) = newest {
-            match self.dequeue()? {
-                Some(newer) => {
-                    self.give_back(&held)?;
-                    newest = Some(newer);
-                }
-                None => break,
-            }
+        for _ in 0..BUFFERS {
+            let Some(held) = newest else {
+                break;
+            };
+            let Some(newer) = self.dequeue()? else {
+                return Ok(Some(held));
+            };
+            self.give_back(&held)?;
+            newest = Some(newer);
         }
         Ok(newest)
     }
@@ -350,6 +366,10 @@ impl Stream for KernelStream {
         self.mode
     }
 
+    fn start(&mut self) -> Result<(), CameraRefusal> {
+        self.map_and_start().map_err(|e| refusal(&e))
+    }
+
     fn next(&mut self, deadline: Deadline) -> Result<Option<RawFrame>, CameraRefusal> {
         // SAFETY: the handle keeps its descriptor open for as long as it lives, which is longer than
         // this borrow.
@@ -362,12 +382,17 @@ impl Stream for KernelStream {
         let Some(buffer) = self.newest().map_err(|e| refusal(&e))? else {
             return Ok(None);
         };
+        let captured_us = captured_us(&buffer);
+        // A driver whose buffers were full while the vault was busy has only old frames at first.
+        if monotonic_us().saturating_sub(captured_us) > STALE_US {
+            self.give_back(&buffer).map_err(|e| refusal(&e))?;
+            return Ok(None);
+        }
         let pixels = self.pixels(&buffer);
         self.give_back(&buffer).map_err(|e| refusal(&e))?;
         match pixels {
             Ok(pixels) => {
                 self.damaged = 0;
-                let captured_us = captured_us(&buffer);
                 Ok(Some(RawFrame { pixels, sequence: buffer.sequence, captured_us }))
             }
             Err(e) => {

@@ -1,15 +1,13 @@
 //! The PAM module's socket: a question is read, its asker's session is looked up, and the connection
 //! goes to the vault, which answers it. Nothing of the answer passes through here.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use log::{info, warn};
 use tokio::runtime::Handle;
 use vultus_ipc::login::{LoginQuestion, LoginReply, LoginRequest};
 use vultus_ipc::vault::{VaultReply, VaultRequest};
-use vultus_ipc::{Connection, Deadline, Listener, Peer, Reason, Verdict};
+use vultus_ipc::{Connection, Deadline, Listener, Peer, Places, Reason, Verdict};
 
 use crate::logind::refuse_remote;
 use crate::vault_client::VaultClient;
@@ -19,10 +17,12 @@ const MESSAGE: Duration = Duration::from_secs(3);
 const JUDGEMENT: Duration = Duration::from_secs(90);
 /// Logins that are served at a time.
 const MOST: usize = 16;
+/// Of those, for one user that is not root: no user keeps the others from logging in.
+const MOST_OF_ONE: usize = 2;
 
 /// Serves logins on threads of their own. `runtime` is where the bus lives.
 pub fn serve(listener: Listener, vault: VaultClient, bus: zbus::Connection, runtime: Handle) {
-    let serving = Arc::new(AtomicUsize::new(0));
+    let places = Places::new(MOST, MOST_OF_ONE);
     loop {
         let connection = match listener.accept() {
             Ok(connection) => connection,
@@ -31,20 +31,17 @@ pub fn serve(listener: Listener, vault: VaultClient, bus: zbus::Connection, runt
                 return;
             }
         };
-        if serving.load(Ordering::SeqCst) >= MOST {
+        let Some(place) = connection.peer().ok().and_then(|peer| places.take(peer.uid)) else {
             warn!("too many logins at a time: one was closed");
             continue;
-        }
-        serving.fetch_add(1, Ordering::SeqCst);
-        let counted = Arc::clone(&serving);
+        };
         let (vault, bus, runtime) = (vault.clone(), bus.clone(), runtime.clone());
         let spawned = std::thread::Builder::new().name("login".into()).spawn(move || {
+            let _place = place;
             converse(connection, &vault, &bus, &runtime);
-            counted.fetch_sub(1, Ordering::SeqCst);
         });
         if let Err(e) = spawned {
             warn!("no thread for a login: {e}");
-            serving.fetch_sub(1, Ordering::SeqCst);
         }
     }
 }

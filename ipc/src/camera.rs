@@ -3,12 +3,12 @@
 //! The bodies of `open`, `opened` and `frame` belong to the `frames` crate: here they are bytes.
 
 use minicbor::bytes::ByteVec;
-use minicbor::{Decode, Encode};
+use minicbor::{CborLen, Decode, Encode};
 
 use crate::wire::Message;
 
 /// What the vault (or root, for `List`) asks.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, CborLen)]
 pub enum CameraRequest {
     /// Which cameras are there?
     #[n(0)]
@@ -32,7 +32,7 @@ pub enum CameraRequest {
 }
 
 /// What the camera process answers.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, CborLen)]
 pub enum CameraReply {
     #[n(0)]
     Cameras(#[n(0)] Vec<CameraRecord>),
@@ -61,7 +61,7 @@ pub enum CameraReply {
 }
 
 /// A camera as its process describes it.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, CborLen)]
 pub struct CameraRecord {
     /// The stable identity: bus path, vendor, product and serial; never the free-text name.
     #[n(0)]
@@ -74,7 +74,7 @@ pub struct CameraRecord {
 }
 
 /// What light a camera sees, as far as its formats tell.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, CborLen)]
 #[cbor(index_only)]
 pub enum Spectrum {
     #[n(0)]
@@ -85,7 +85,7 @@ pub enum Spectrum {
 }
 
 /// Why the camera process refuses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, CborLen, thiserror::Error)]
 #[cbor(index_only)]
 pub enum CameraRefusal {
     #[n(0)]
@@ -119,6 +119,6 @@ impl Message for CameraRequest {
 }
 
 impl Message for CameraReply {
-    /// A frame of 1920 × 1080 RGB with its header, and some room.
-    const CAP: usize = 7 * 1024 * 1024;
+    /// A frame of the largest mode, 1920 × 1920 RGB, with its header, and some room.
+    const CAP: usize = 11 * 1024 * 1024;
 }

@@ -4,6 +4,7 @@ use std::io::{IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustix::event::PollFlags;
 use rustix::io::Errno;
@@ -12,6 +13,8 @@ use rustix::net::{
     SendAncillaryMessage, SendFlags, SocketAddrUnix, SocketFlags, SocketType, recvmsg, sendmsg,
     socket_with, sockopt,
 };
+
+use zeroize::Zeroizing;
 
 use crate::wire::{self, Message};
 use crate::{Deadline, IpcError, Peer, Uid};
@@ -35,7 +38,7 @@ impl Connection {
     pub fn connect(path: &Path, deadline: Deadline) -> Result<Self, IpcError> {
         let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
         // A full backlog makes connect wait: not beyond the deadline.
-        let left = deadline.remaining().max(std::time::Duration::from_millis(1));
+        let left = deadline.remaining().max(Duration::from_millis(1));
         sockopt::set_socket_timeout(&socket, sockopt::Timeout::Send, Some(left))?;
         let address = SocketAddrUnix::new(path)?;
         rustix::net::connect(&socket, &address).map_err(|e| match e {
@@ -78,6 +81,12 @@ impl Connection {
         Ok(Handle { socket: self.socket.try_clone().map_err(|e| io_error(&e))? })
     }
 
+    /// Ends the connection in both directions, for whoever still holds it.
+    pub fn close(&self) {
+        // An error means that it is closed already.
+        let _ = rustix::net::shutdown(&self.socket, rustix::net::Shutdown::Both);
+    }
+
     /// Whether the other side has gone, or broke the rule of silence while it waits for an answer.
     pub fn hung_up(&self) -> bool {
         let mut polled = [rustix::event::PollFd::new(&self.socket, PollFlags::IN | PollFlags::RDHUP)];
@@ -117,7 +126,8 @@ impl Connection {
         let mut origin = Origin::default();
         let mut prefix = [0; wire::PREFIX];
         self.fill(&mut prefix, &mut origin, deadline)?;
-        let mut body = vec![0; wire::announced::<M>(prefix)?];
+        // It may hold a password: wiped when dropped.
+        let mut body = Zeroizing::new(vec![0; wire::announced::<M>(prefix)?]);
         self.fill(&mut body, &mut origin, deadline)?;
         let sender = origin.sender.ok_or(IpcError::Malformed("no credentials"))?;
         Ok(Received { message: wire::decode(&body)?, sender, descriptor: origin.descriptor })
@@ -237,7 +247,8 @@ impl Handle {
 #[derive(Debug)]
 pub struct Listener {
     socket: OwnedFd,
-    path: Option<PathBuf>,
+    /// The name, and the inode that it had.
+    name: Option<(PathBuf, u64)>,
 }
 
 impl Listener {
@@ -245,19 +256,17 @@ impl Listener {
     pub fn bind(path: &Path, mode: u32) -> Result<Self, IpcError> {
         let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
         let address = SocketAddrUnix::new(path)?;
-        match rustix::fs::unlink(path) {
-            Ok(()) | Err(Errno::NOENT) => {}
-            Err(e) => return Err(e.into()),
-        }
+        remove_dead(path)?;
         rustix::net::bind(&socket, &address)?;
         rustix::fs::chmod(path, rustix::fs::Mode::from_raw_mode(mode))?;
         rustix::net::listen(&socket, 16)?;
-        Ok(Self { socket, path: Some(path.to_owned()) })
+        let inode = rustix::fs::lstat(path)?.st_ino;
+        Ok(Self { socket, name: Some((path.to_owned(), inode)) })
     }
 
     /// Takes over a socket that the service manager listens on.
     pub fn adopt(socket: OwnedFd) -> Self {
-        Self { socket, path: None }
+        Self { socket, name: None }
     }
 
     /// The next connection.
@@ -266,6 +275,10 @@ impl Listener {
             match rustix::net::accept_with(&self.socket, SocketFlags::CLOEXEC) {
                 Ok(socket) => return Connection::adopt(socket),
                 Err(Errno::INTR | Errno::CONNABORTED) => {}
+                // Out of descriptors or memory: that passes, and serving must not end with it.
+                Err(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => {
+                    std::thread::sleep(Duration::from_millis(50));
+                }
                 Err(e) => return Err(e.into()),
             }
         }
@@ -280,10 +293,30 @@ impl AsFd for Listener {
 
 impl Drop for Listener {
     fn drop(&mut self) {
-        if let Some(path) = &self.path {
-            // Nothing listens there any more; a failure leaves a dead name that the next bind replaces.
+        if let Some((path, inode)) = &self.name
+            // Another process may have the name by now.
+            && rustix::fs::lstat(path).is_ok_and(|now| now.st_ino == *inode)
+        {
+            // A failure leaves a dead name that the next bind replaces.
             let _ = rustix::fs::unlink(path);
         }
+    }
+}
+
+/// Removes the name of a socket that nobody listens on. Anything else that has the name stays.
+fn remove_dead(path: &Path) -> Result<(), IpcError> {
+    match rustix::fs::lstat(path) {
+        Err(Errno::NOENT) => return Ok(()),
+        Err(e) => return Err(e.into()),
+        Ok(found) if rustix::fs::FileType::from_raw_mode(found.st_mode) != rustix::fs::FileType::Socket => {
+            return Err(Errno::EXIST.into());
+        }
+        Ok(_) => {}
+    }
+    match Connection::connect(path, Deadline::after(Duration::from_secs(1))) {
+        Err(IpcError::Absent) => Ok(rustix::fs::unlink(path)?),
+        Ok(_) | Err(IpcError::Timeout) => Err(Errno::ADDRINUSE.into()),
+        Err(e) => Err(e),
     }
 }
 

@@ -17,6 +17,7 @@ pub mod deadline;
 pub mod login;
 pub mod password;
 pub mod peer;
+pub mod places;
 pub mod vault;
 pub mod verdict;
 pub mod wire;
@@ -24,6 +25,7 @@ pub mod wire;
 pub use connection::{Connection, Listener};
 pub use deadline::Deadline;
 pub use peer::{Peer, Uid};
+pub use places::{Place, Places};
 pub use verdict::{Guidance, Reason, Verdict};
 pub use wire::Message;
 

@@ -5,7 +5,7 @@
 //! and repeats the question, so that it cannot be the answer to another.
 
 use minicbor::bytes::ByteArray;
-use minicbor::{Decode, Encode};
+use minicbor::{CborLen, Decode, Encode};
 
 use crate::wire::Message;
 use crate::{Guidance, Verdict};
@@ -14,7 +14,7 @@ use crate::{Guidance, Verdict};
 pub const SERVICE_LENGTH: usize = 64;
 
 /// "Is the person in front of the camera this user?"
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, CborLen)]
 pub struct LoginQuestion {
     /// Fresh for each question: a verdict repeats it.
     #[n(0)]
@@ -30,14 +30,14 @@ pub struct LoginQuestion {
 }
 
 /// What the module sends.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, CborLen)]
 pub enum LoginRequest {
     #[n(0)]
     Ask(#[n(0)] LoginQuestion),
 }
 
 /// What comes back: any number of `Guide`, then one `Answer`.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, CborLen)]
 pub enum LoginReply {
     #[n(0)]
     Guide(#[n(0)] Guidance),

@@ -1,13 +1,13 @@
 //! The password helper's boundary: a person's own conversation with it, which ends in a ticket.
 
 use minicbor::bytes::ByteArray;
-use minicbor::{Decode, Encode};
+use minicbor::{CborLen, Decode, Encode};
 
 use crate::vault::Action;
 use crate::wire::Message;
 
 /// What the person's program sends: `Begin`, then one `Answer` for each `Ask`.
-#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, PartialEq, Eq, Encode, Decode, CborLen)]
 pub enum PasswordRequest {
     #[n(0)]
     Begin {
@@ -33,7 +33,7 @@ impl std::fmt::Debug for PasswordRequest {
 }
 
 /// What the helper sends back.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, CborLen)]
 pub enum PasswordReply {
     /// Show the text and send what the person types, unseen unless `echo`.
     #[n(0)]
@@ -52,7 +52,7 @@ pub enum PasswordReply {
     Refused(#[n(0)] PasswordRefusal),
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, CborLen)]
 #[cbor(index_only)]
 pub enum Echo {
     #[n(0)]
@@ -61,7 +61,7 @@ pub enum Echo {
     Shown,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, CborLen, thiserror::Error)]
 #[cbor(index_only)]
 pub enum PasswordRefusal {
     #[n(0)]

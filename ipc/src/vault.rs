@@ -3,7 +3,7 @@
 //! Every request travels on a connection of its own. Closing it cancels what runs.
 
 use minicbor::bytes::ByteArray;
-use minicbor::{Decode, Encode};
+use minicbor::{CborLen, Decode, Encode};
 
 use crate::camera::Spectrum;
 use crate::wire::Message;
@@ -14,7 +14,7 @@ pub const LABEL_LENGTH: usize = 64;
 pub const CAMERA_ID_LENGTH: usize = 256;
 
 /// What a fresh password is needed for. A ticket serves one of them only.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Encode, Decode)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Encode, Decode, CborLen)]
 #[cbor(index_only)]
 pub enum Action {
     #[n(0)]
@@ -29,7 +29,7 @@ pub enum Action {
 pub type TicketNonce = ByteArray<32>;
 
 /// What is asked. The vault checks the asker's user by the kernel's word for each.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, CborLen)]
 pub enum VaultRequest {
     /// `vultusd`, root: how the vault is.
     #[n(0)]
@@ -128,7 +128,7 @@ pub enum VaultRequest {
 }
 
 /// What the vault answers: any number of `Guide`, then one of the others.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, CborLen)]
 pub enum VaultReply {
     #[n(0)]
     Done,
@@ -151,7 +151,7 @@ pub enum VaultReply {
 }
 
 /// One enrolled face, without anything of the face itself.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, CborLen)]
 pub struct FaceRecord {
     #[n(0)]
     pub face: u32,
@@ -163,7 +163,7 @@ pub struct FaceRecord {
     pub shots: u8,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, CborLen)]
 pub struct PairedCamera {
     #[n(0)]
     pub id: String,
@@ -175,7 +175,7 @@ pub struct PairedCamera {
     pub paired: Pairing,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, CborLen)]
 #[cbor(index_only)]
 pub enum Pairing {
     #[n(0)]
@@ -184,7 +184,7 @@ pub enum Pairing {
     Paired,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, CborLen)]
 pub struct VaultStatus {
     /// Nothing where the TPM releases the key; else why it does not.
     #[n(0)]

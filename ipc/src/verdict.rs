@@ -1,10 +1,10 @@
 //! The words in which a judgement crosses a boundary: verdicts deny by default, reasons are coarse.
 
-use minicbor::{Decode, Encode};
+use minicbor::{CborLen, Decode, Encode};
 
 /// What came of an attempt to verify a person.
 #[must_use]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, CborLen)]
 pub enum Verdict {
     /// Judged, and not this person.
     #[n(0)]
@@ -25,7 +25,7 @@ pub enum Verdict {
 
 /// Why there was no judgement, or why a request was refused. Coarse on purpose: none of them tells
 /// how near a face came.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Encode, Decode, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Encode, Decode, CborLen, thiserror::Error)]
 #[cbor(index_only)]
 pub enum Reason {
     #[n(0)]
@@ -106,7 +106,7 @@ pub enum Reason {
 }
 
 /// What to tell the person in front of the camera.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Encode, Decode)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Encode, Decode, CborLen)]
 pub enum Guidance {
     #[n(0)]
     NoFace,

@@ -1,6 +1,7 @@
 //! Length-prefixed, capped, canonical messages: bytes in, one typed message or a typed error out.
 
-use minicbor::{Decode, Encode};
+use minicbor::{CborLen, Decode, Encode};
+use zeroize::Zeroizing;
 
 use crate::IpcError;
 
@@ -8,15 +9,17 @@ use crate::IpcError;
 pub const PREFIX: usize = 4;
 
 /// A type that crosses a boundary whole.
-pub trait Message: Encode<()> + for<'b> Decode<'b, ()> {
+pub trait Message: Encode<()> + CborLen<()> + for<'b> Decode<'b, ()> {
     /// The most bytes a message of this boundary may take.
     const CAP: usize;
 }
 
-/// The message with its prefix, as it goes over the socket.
-pub fn encode<M: Message>(message: &M) -> Result<Vec<u8>, IpcError> {
-    let mut bytes = vec![0; PREFIX];
-    minicbor::encode(message, &mut bytes).map_err(|_| IpcError::Malformed("cannot be encoded"))?;
+/// The message with its prefix, as it goes over the socket. It may hold a password: wiped when dropped.
+pub fn encode<M: Message>(message: &M) -> Result<Zeroizing<Vec<u8>>, IpcError> {
+    // All of it at once: growing would leave pieces behind.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(PREFIX + minicbor::len(message)));
+    bytes.extend([0; PREFIX]);
+    minicbor::encode(message, &mut *bytes).map_err(|_| IpcError::Malformed("cannot be encoded"))?;
     let length = bytes.len() - PREFIX;
     if length > M::CAP {
         return Err(IpcError::Oversize(length));
@@ -39,9 +42,9 @@ pub fn announced<M: Message>(prefix: [u8; PREFIX]) -> Result<usize, IpcError> {
 /// unknown fields, other spellings of the same value and trailing bytes are refused.
 pub fn decode<M: Message>(body: &[u8]) -> Result<M, IpcError> {
     let message: M = minicbor::decode(body).map_err(|_| IpcError::Malformed("unknown form"))?;
-    let mut canonical = Vec::with_capacity(body.len());
-    minicbor::encode(&message, &mut canonical).map_err(|_| IpcError::Malformed("cannot be encoded"))?;
-    if canonical != body {
+    let mut canonical = Zeroizing::new(Vec::with_capacity(minicbor::len(&message)));
+    minicbor::encode(&message, &mut *canonical).map_err(|_| IpcError::Malformed("cannot be encoded"))?;
+    if *canonical != body {
         return Err(IpcError::Malformed("not canonical"));
     }
     Ok(message)

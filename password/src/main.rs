@@ -7,7 +7,6 @@ mod conversation;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use clap::Parser;
@@ -16,7 +15,7 @@ use nix::unistd::{Uid as SystemUid, User};
 use pam_client2::{Context, Flag};
 use vultus_ipc::password::{PasswordRefusal, PasswordReply, PasswordRequest};
 use vultus_ipc::vault::{Action, TicketNonce, VaultReply, VaultRequest};
-use vultus_ipc::{Connection, Deadline, Listener, Uid};
+use vultus_ipc::{Connection, Deadline, Listener, Places, Uid};
 
 use crate::conversation::Remote;
 
@@ -27,6 +26,8 @@ const CONVERSATION: Duration = Duration::from_secs(120);
 const MESSAGE: Duration = Duration::from_secs(5);
 /// People who are served at a time.
 const MOST: usize = 8;
+/// Of those, for one user.
+const MOST_OF_ONE: usize = 2;
 
 /// Checks passwords for the Vultus vault.
 #[derive(Parser)]
@@ -58,21 +59,23 @@ fn main() -> ExitCode {
 fn serve(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
     let listener = Listener::bind(&arguments.socket, 0o666)?;
     let vault: Arc<(PathBuf, Uid)> = Arc::new((arguments.vault, Uid(arguments.vault_uid)));
-    let serving = Arc::new(AtomicUsize::new(0));
+    let places = Places::new(MOST, MOST_OF_ONE);
     info!("ready");
     loop {
         let connection = listener.accept()?;
-        if serving.load(Ordering::SeqCst) >= MOST {
+        let Some(place) = connection.peer().ok().and_then(|peer| places.take(peer.uid)) else {
             warn!("too many conversations: one was closed");
             continue;
-        }
-        serving.fetch_add(1, Ordering::SeqCst);
-        let (vault, counted) = (Arc::clone(&vault), Arc::clone(&serving));
-        std::thread::Builder::new().name("password".into()).spawn(move || {
+        };
+        let vault = Arc::clone(&vault);
+        let spawned = std::thread::Builder::new().name("password".into()).spawn(move || {
+            let _place = place;
             let (socket, uid) = &*vault;
             converse(connection, socket, *uid);
-            counted.fetch_sub(1, Ordering::SeqCst);
-        })?;
+        });
+        if let Err(e) = spawned {
+            warn!("no thread for a conversation: {e}");
+        }
     }
 }
 

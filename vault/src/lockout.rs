@@ -1,7 +1,7 @@
 //! Counts failures and says how long to wait. It survives restarts, and no clock that can be set
 //! plays a part: a delay runs by the time since boot, and starts again in full after a reboot.
 
-use minicbor::{Decode, Encode};
+use minicbor::{CborLen, Decode, Encode};
 
 use crate::clock::Moment;
 
@@ -11,7 +11,7 @@ const FIRST_DELAY_MS: u64 = 30_000;
 const LONGEST_DELAY_MS: u64 = 3_600_000;
 
 /// One user's failures.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode, CborLen)]
 pub struct Counter {
     /// Since the last success.
     #[n(0)]

@@ -17,6 +17,9 @@ use crate::records::CameraPairing;
 
 /// How long a camera process may take to answer about itself.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// The most cameras of one process, and the most characters of a name.
+const MOST_CAMERAS: usize = 16;
+const MOST_LABEL: usize = 48;
 
 /// The cameras that one process offers.
 fn offered(place: &CameraPlace) -> Result<Vec<CameraRecord>, VaultError> {
@@ -24,10 +27,19 @@ fn offered(place: &CameraPlace) -> Result<Vec<CameraRecord>, VaultError> {
     let mut connection = connect(place, deadline)?;
     match ask(&mut connection, &CameraRequest::List, Uid(place.uid), deadline)? {
         CameraReply::Cameras(cameras) => {
-            Ok(cameras.into_iter().filter(|c| c.id.len() <= CAMERA_ID_LENGTH && !c.id.is_empty()).collect())
+            Ok(cameras.into_iter().take(MOST_CAMERAS).filter_map(sensible).collect())
         }
         _ => Err(Reason::CameraAbsent.into()),
     }
+}
+
+/// A camera with a usable identity, and a name that is short and cannot steer a terminal.
+fn sensible(mut camera: CameraRecord) -> Option<CameraRecord> {
+    let usable = !camera.id.is_empty()
+        && camera.id.len() <= CAMERA_ID_LENGTH
+        && !camera.id.chars().any(char::is_control);
+    camera.label = camera.label.chars().filter(|c| !c.is_control()).take(MOST_LABEL).collect();
+    usable.then_some(camera)
 }
 
 /// Every camera that answers, with whether it is paired.

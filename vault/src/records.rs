@@ -1,7 +1,7 @@
 //! What the vault keeps, as types and as the bytes that are sealed.
 
 use minicbor::bytes::ByteVec;
-use minicbor::{Decode, Encode};
+use minicbor::{CborLen, Decode, Encode};
 use vultus_frames::{PublicKey, StaticKey};
 use vultus_ipc::camera::Spectrum;
 use vultus_ipc::vault::FaceRecord;
@@ -20,7 +20,7 @@ pub enum Kind {
 }
 
 /// Names one row. It is authenticated with the row's content.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, CborLen)]
 pub struct RowName {
     #[n(0)]
     pub kind: i64,
@@ -77,17 +77,10 @@ impl Template {
 
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, VaultError> {
         let mut body: TemplateBody = from_bytes(bytes)?;
-        let mut embeddings = Vec::new();
-        for chunk in body.embeddings.chunks_exact(LENGTH * 4) {
-            let mut numbers = [0.0; LENGTH];
-            for (n, b) in numbers.iter_mut().zip(chunk.chunks_exact(4)) {
-                *n = f32::from_le_bytes([b[0], b[1], b[2], b[3]]);
-            }
-            embeddings.push(Embedding::normalised(numbers).ok_or(VaultError::Altered)?);
-        }
-        let whole = body.embeddings.len() % (LENGTH * 4) == 0;
+        let embeddings = embeddings_of(&body.embeddings);
         body.embeddings.zeroize();
-        if !whole || embeddings.len() < 2 {
+        let mut embeddings = embeddings.ok_or(VaultError::Altered)?;
+        if embeddings.len() < 2 {
             return Err(VaultError::Altered);
         }
         let mean = embeddings.remove(0);
@@ -95,7 +88,25 @@ impl Template {
     }
 }
 
-#[derive(Encode, Decode)]
+/// Embeddings from their bytes; nothing where those are not whole, or not of embeddings.
+fn embeddings_of(bytes: &[u8]) -> Option<Vec<Embedding>> {
+    let (chunks, rest) = bytes.as_chunks::<{ LENGTH * 4 }>();
+    if !rest.is_empty() {
+        return None;
+    }
+    chunks
+        .iter()
+        .map(|chunk| {
+            let mut numbers = [0.0; LENGTH];
+            for (n, b) in numbers.iter_mut().zip(chunk.as_chunks::<4>().0) {
+                *n = f32::from_le_bytes(*b);
+            }
+            Embedding::normalised(numbers)
+        })
+        .collect()
+}
+
+#[derive(Encode, Decode, CborLen)]
 struct TemplateBody {
     #[n(0)]
     label: String,
@@ -146,7 +157,7 @@ impl CameraPairing {
     }
 }
 
-#[derive(Encode, Decode)]
+#[derive(Encode, Decode, CborLen)]
 struct CameraBody {
     #[n(0)]
     id: String,
@@ -162,8 +173,11 @@ struct CameraBody {
     vault_key: ByteVec,
 }
 
-pub fn to_bytes<T: Encode<()>>(value: &T) -> Result<Zeroizing<Vec<u8>>, VaultError> {
-    minicbor::to_vec(value).map(Zeroizing::new).map_err(|_| VaultError::Altered)
+pub fn to_bytes<T: Encode<()> + CborLen<()>>(value: &T) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+    // All of it at once: growing would leave pieces behind.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(minicbor::len(value)));
+    minicbor::encode(value, &mut *bytes).map_err(|_| VaultError::Altered)?;
+    Ok(bytes)
 }
 
 pub fn from_bytes<'b, T: Decode<'b, ()>>(bytes: &'b [u8]) -> Result<T, VaultError> {

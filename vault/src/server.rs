@@ -1,7 +1,6 @@
 //! Who may ask what, and the answers. Every request has a connection of its own, whose asker the
 //! kernel names; no message says who sent it.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
@@ -11,7 +10,7 @@ use vultus_ipc::vault::{
     Action, CAMERA_ID_LENGTH, LABEL_LENGTH, PairedCamera, Pairing, TicketNonce, VaultReply, VaultRequest,
     VaultStatus,
 };
-use vultus_ipc::{Connection, Deadline, Guidance, Listener, Peer, Reason, Uid, Verdict};
+use vultus_ipc::{Connection, Deadline, Guidance, Listener, Peer, Places, Reason, Uid, Verdict};
 use vultus_vision::Observer;
 
 use crate::VaultError;
@@ -27,6 +26,8 @@ use crate::ticket::Tickets;
 const MESSAGE: Duration = Duration::from_secs(3);
 /// Connections that are served at a time.
 const MOST_CONNECTIONS: usize = 32;
+/// Of those, for one user: `vultusd` has many askers, and strangers are refused soon.
+const MOST_OF_ONE: usize = 24;
 /// How long an attempt waits for the one before it to end.
 const QUEUE: Duration = Duration::from_millis(500);
 
@@ -37,7 +38,6 @@ pub struct Vault {
     tickets: Mutex<Tickets>,
     /// Held by whoever looks through a camera: one attempt or enrolment at a time.
     looking: Mutex<()>,
-    connections: AtomicUsize,
 }
 
 /// What an asker is, by the kernel's word.
@@ -55,23 +55,27 @@ impl Vault {
             observer,
             tickets: Mutex::default(),
             looking: Mutex::new(()),
-            connections: AtomicUsize::new(0),
         }
     }
 
     /// Serves connections until the listener fails.
     pub fn serve(self, listener: &Listener) -> Result<(), VaultError> {
         let vault = Arc::new(self);
+        let places = Places::new(MOST_CONNECTIONS, MOST_OF_ONE);
         loop {
             let connection = listener.accept()?;
-            let vault = Arc::clone(&vault);
-            let Some(place) = Place::take(&vault) else {
+            let Some(place) = connection.peer().ok().and_then(|peer| places.take(peer.uid)) else {
                 warn!("too many connections: one was closed");
                 continue;
             };
-            std::thread::Builder::new().name("request".into()).spawn(move || {
-                place.vault.converse(connection);
-            })?;
+            let vault = Arc::clone(&vault);
+            let spawned = std::thread::Builder::new().name("request".into()).spawn(move || {
+                let _place = place;
+                vault.converse(connection);
+            });
+            if let Err(e) = spawned {
+                warn!("no thread for a request: {e}");
+            }
         }
     }
 
@@ -310,8 +314,10 @@ struct Caller<'a> {
 
 impl Asker for Caller<'_> {
     fn guide(&mut self, guidance: Guidance) {
-        // A caller that is gone is noticed before the next frame.
-        let _ = self.connection.send(&VaultReply::Guide(guidance), Deadline::after(MESSAGE));
+        // Half a message must not be followed by another: the connection ends, and so does the attempt.
+        if self.connection.send(&VaultReply::Guide(guidance), Deadline::after(MESSAGE)).is_err() {
+            self.connection.close();
+        }
     }
 
     fn gone(&self) -> bool {
@@ -326,30 +332,13 @@ struct LoginAsker<'a> {
 
 impl Asker for LoginAsker<'_> {
     fn guide(&mut self, guidance: Guidance) {
-        // An asker that is gone is noticed before the next frame.
-        let _ = self.asker.send(&LoginReply::Guide(guidance), Deadline::after(MESSAGE));
+        // As above: no message after half a message.
+        if self.asker.send(&LoginReply::Guide(guidance), Deadline::after(MESSAGE)).is_err() {
+            self.asker.close();
+        }
     }
 
     fn gone(&self) -> bool {
         self.asker.hung_up()
-    }
-}
-
-/// One of the connections that are served at a time.
-struct Place {
-    vault: Arc<Vault>,
-}
-
-impl Place {
-    fn take(vault: &Arc<Vault>) -> Option<Self> {
-        let before = vault.connections.fetch_add(1, Ordering::SeqCst);
-        let place = Self { vault: Arc::clone(vault) };
-        (before < MOST_CONNECTIONS).then_some(place)
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.vault.connections.fetch_sub(1, Ordering::SeqCst);
     }
 }

@@ -1,1 +1,101 @@
-fn main() {}
+//! The one door for people and CI: `cargo xtask setup|models|demo|test|lint|bench`. It installs what is
+//! missing, and runs what is there; it decides nothing about Vultus itself.
+
+mod lint;
+mod models;
+mod setup;
+mod shell;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Install the system packages that building and testing need (Debian 12 or 13).
+    Setup,
+    /// Fetch, check and convert the models, and fetch the photographs.
+    Models,
+    /// The main job from end to end, as a table.
+    Demo {
+        /// Print one JSON object instead.
+        #[arg(long)]
+        json: bool,
+    },
+    /// All tests.
+    Test,
+    /// Formatting, clippy, licences, advisories and the rules of the dependency graph.
+    Lint,
+    /// Speed and memory, beside ONNX Runtime in the same run.
+    Bench {
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse().task) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            eprintln!("xtask: {e}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
+
+fn run(task: Task) -> Result<()> {
+    std::env::set_current_dir(shell::root())?;
+    match task {
+        Task::Setup => setup::packages(),
+        Task::Models => setup::packages().and_then(|()| models::prepare()),
+        Task::Demo { json } => {
+            prepare()?;
+            let mut demo = shell::as_root("target/debug/vultus-demo");
+            shell::run(if json { demo.arg("--json") } else { &mut demo })
+        }
+        Task::Test => test(),
+        Task::Lint => lint::all(),
+        Task::Bench { json } => {
+            prepare()?;
+            let mut bench = shell::as_root("target/debug/vultus-bench");
+            shell::run(if json { bench.arg("--json") } else { &mut bench })
+        }
+    }
+}
+
+/// What every task that runs something needs. What it prints goes to standard error.
+fn prepare() -> Result<()> {
+    setup::packages()?;
+    models::prepare()?;
+    build()
+}
+
+/// Everything in one build, so that features are unified once; then the PAM module by itself, without
+/// the features that others ask of its dependencies.
+fn build() -> Result<()> {
+    shell::run(shell::cargo(&["build", "--workspace", "--all-targets", "--locked"]))?;
+    let module = ["build", "--package", "pam_vultus", "--locked", "--target-dir", "target/pam"];
+    shell::run(shell::cargo(&module))
+}
+
+fn test() -> Result<()> {
+    prepare()?;
+    lint::graph()?;
+    // The tests start processes under users of their own, which takes root. Cargo builds as whoever
+    // calls, and each test binary runs through this runner.
+    let mut tests = shell::cargo(&["test", "--workspace", "--locked", "--no-fail-fast"]);
+    if !shell::is_root() {
+        let triple = shell::host_triple()?.to_uppercase().replace('-', "_");
+        tests.env(format!("CARGO_TARGET_{triple}_RUNNER"), "sudo -E");
+    }
+    shell::run(&mut tests)?;
+    lint::fuzz_briefly()
+}

@@ -85,6 +85,11 @@ impl Stream for Playing {
         self.mode
     }
 
+    fn start(&mut self) -> Result<(), CameraRefusal> {
+        self.next = Deadline::after(self.period);
+        Ok(())
+    }
+
     fn next(&mut self, deadline: Deadline) -> Result<Option<RawFrame>, CameraRefusal> {
         std::thread::sleep(self.next.remaining().min(deadline.remaining()));
         if !self.next.passed() {

@@ -1,0 +1,68 @@
+//! How many are served at a time: in all, and of one user, so that nobody takes every place.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::Uid;
+
+/// Places at one socket.
+#[derive(Debug)]
+pub struct Places {
+    most: usize,
+    most_of_one: usize,
+    taken: Mutex<HashMap<Uid, usize>>,
+}
+
+/// One place, until it is dropped.
+#[derive(Debug)]
+pub struct Place {
+    places: Arc<Places>,
+    uid: Uid,
+}
+
+impl Places {
+    pub fn new(most: usize, most_of_one: usize) -> Arc<Self> {
+        Arc::new(Self { most, most_of_one, taken: Mutex::default() })
+    }
+
+    /// A place for a user, or nothing where there is none left. Root may take them all.
+    pub fn take(self: &Arc<Self>, uid: Uid) -> Option<Place> {
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = taken.get(&uid).copied().unwrap_or(0);
+        if taken.values().sum::<usize>() >= self.most || (!uid.is_root() && own >= self.most_of_one) {
+            return None;
+        }
+        taken.insert(uid, own + 1);
+        Some(Place { places: Arc::clone(self), uid })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut taken = self.places.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(own) = taken.get_mut(&self.uid) {
+            *own -= 1;
+            if *own == 0 {
+                taken.remove(&self.uid);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_user_leaves_room_for_others() {
+        let places = Places::new(3, 2);
+        let held: Vec<_> = [7, 7].iter().map(|&uid| places.take(Uid(uid)).unwrap()).collect();
+        assert!(places.take(Uid(7)).is_none());
+        let other = places.take(Uid(8)).unwrap();
+        assert!(places.take(Uid(9)).is_none(), "all places are taken");
+        drop(held);
+        assert!(places.take(Uid(7)).is_some());
+        drop(other);
+        assert!(places.taken.lock().unwrap().is_empty(), "nothing is left behind");
+    }
+}
