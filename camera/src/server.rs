@@ -121,8 +121,8 @@ impl<S: Source> Server<S> {
         })?;
         let _claim = Claim::take(&self.streaming, camera)?;
         let mut stream = self.source.open(camera)?;
-        let (answer, mut sealer) = accept(pairing.own, pairing.vault, camera, stream.mode(), offer)
-            .map_err(|e| {
+        let (answer, mut sealer) =
+            accept(pairing.own, pairing.vault, camera, stream.mode(), offer).map_err(|e| {
                 warn!(vultus_camera = camera; "offer refused: {e}");
                 if e == FrameError::Malformed { CameraRefusal::BadOffer } else { CameraRefusal::Unpaired }
             })?;
@@ -180,7 +180,8 @@ fn internal(error: KeyringError) -> CameraRefusal {
 fn refuse(mut connection: Connection) {
     warn!("a stranger was refused");
     // A short message fits into the socket at once, or not at all.
-    let _ = connection.send(&CameraReply::Refused(CameraRefusal::NotAllowed), Deadline::after(Duration::ZERO));
+    let _ =
+        connection.send(&CameraReply::Refused(CameraRefusal::NotAllowed), Deadline::after(Duration::ZERO));
 }
 
 /// A camera that streams, until this is dropped.

@@ -122,7 +122,8 @@ fn describe(node: &Path) -> Option<(Device, String, String, Spectrum)> {
 /// product and serial number of its descriptor. Never its name.
 fn identity(node: &Path, bus: &str) -> String {
     let usb = node.file_name().and_then(|name| {
-        let interface = fs::canonicalize(Path::new("/sys/class/video4linux").join(name).join("device")).ok()?;
+        let interface =
+            fs::canonicalize(Path::new("/sys/class/video4linux").join(name).join("device")).ok()?;
         let device = interface.parent()?;
         let field = |file: &str| fs::read_to_string(device.join(file)).ok().map(|s| s.trim().to_owned());
         let (vendor, product) = (field("idVendor")?, field("idProduct")?);
@@ -421,7 +422,8 @@ impl Drop for KernelStream {
 
 /// When the driver says it captured the frame; now, where it counts by another clock.
 fn captured_us(buffer: &sys::v4l2_buffer) -> u64 {
-    let monotonic = buffer.flags & sys::V4L2_BUF_FLAG_TIMESTAMP_MASK == sys::V4L2_BUF_FLAG_TIMESTAMP_MONOTONIC;
+    let monotonic =
+        buffer.flags & sys::V4L2_BUF_FLAG_TIMESTAMP_MASK == sys::V4L2_BUF_FLAG_TIMESTAMP_MONOTONIC;
     let now = monotonic_us();
     let (seconds, micros) = (buffer.timestamp.tv_sec, buffer.timestamp.tv_usec);
     match (u64::try_from(seconds), u64::try_from(micros)) {

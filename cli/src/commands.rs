@@ -28,10 +28,7 @@ async fn manager() -> Result<(Connection, ManagerProxy<'static>), Error> {
     Ok((bus, manager))
 }
 
-async fn default_camera(
-    bus: &Connection,
-    manager: &ManagerProxy<'_>,
-) -> Result<CameraProxy<'static>, Error> {
+async fn default_camera(bus: &Connection, manager: &ManagerProxy<'_>) -> Result<CameraProxy<'static>, Error> {
     let path = manager.get_default_camera().await?;
     Ok(CameraProxy::builder(bus).path(path).build().await?)
 }

@@ -25,7 +25,12 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 pub async fn examine(place: &Place, models: &Path) -> Outcome {
     let mut findings = vec![
-        find("models", Models::read(models).err().map(|e| format!("{e}. Reinstall the package, or run `cargo xtask models`."))),
+        find(
+            "models",
+            Models::read(models)
+                .err()
+                .map(|e| format!("{e}. Reinstall the package, or run `cargo xtask models`.")),
+        ),
         socket(place, "vault.sock", "vultus-vault"),
         socket(place, "password.sock", "vultus-password"),
         socket(place, "login.sock", "vultusd"),
@@ -70,7 +75,9 @@ async fn bus() -> Vec<Finding> {
     };
     let camera = match manager.get_default_camera().await {
         Ok(path) => faces(&bus, path).await,
-        Err(e) => vec![find("camera", Some(format!("{e}. As root: `vultus cameras discover`, then `pair`.")))],
+        Err(e) => {
+            vec![find("camera", Some(format!("{e}. As root: `vultus cameras discover`, then `pair`.")))]
+        }
     };
     std::iter::once(find("state", state)).chain(camera).collect()
 }

@@ -135,7 +135,11 @@ fn main() -> ExitCode {
 
 fn run(arguments: Arguments) -> Result<Outcome, Box<dyn std::error::Error>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let place = commands::Place { runtime: arguments.runtime, json: arguments.json, password_stdin: arguments.password_stdin };
+    let place = commands::Place {
+        runtime: arguments.runtime,
+        json: arguments.json,
+        password_stdin: arguments.password_stdin,
+    };
     match arguments.command {
         Command::Enroll { label, user } => runtime.block_on(commands::enroll(&place, &user, &label)),
         Command::Verify { user } => runtime.block_on(commands::verify(&user)),

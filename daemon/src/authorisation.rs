@@ -87,7 +87,11 @@ pub async fn check(bus: &Connection, header: &Header<'_>, action: &str) -> Resul
     }
 }
 
-async fn asked(bus: &Connection, header: &Header<'_>, action: &str) -> Result<bool, Box<dyn std::error::Error>> {
+async fn asked(
+    bus: &Connection,
+    header: &Header<'_>,
+    action: &str,
+) -> Result<bool, Box<dyn std::error::Error>> {
     let subject = Subject::new_for_message_header(header)?;
     let authority = AuthorityProxy::new(bus).await?;
     let flags = CheckAuthorizationFlags::ALLOW_USER_INTERACTION;

@@ -119,10 +119,8 @@ pub fn accept(
         return Err(FrameError::OtherCamera);
     }
     let secret = EphemeralSecret::try_generate().map_err(|_| FrameError::NoRandom)?;
-    let answer = to_bytes(&AnswerBody {
-        camera_ephemeral: compressed(&secret.public_key())?,
-        mode: mode.checked()?,
-    })?;
+    let answer =
+        to_bytes(&AnswerBody { camera_ephemeral: compressed(&secret.public_key())?, mode: mode.checked()? })?;
     let signature = key.sign(&digest(ANSWER, &[&signed.body, &answer]))?;
     let (session, frame_key) = derive(&secret, &body.vault_ephemeral[..], &signed.body, &answer)?;
     let sealer = Sealer::new(session, &frame_key, camera.to_owned(), key, mode);
@@ -147,8 +145,7 @@ fn derive(
 }
 
 fn compressed(key: &p256::PublicKey) -> Result<ByteArray<33>, FrameError> {
-    let bytes: [u8; 33] =
-        key.to_sec1_point(true).as_bytes().try_into().map_err(|_| FrameError::BadKey)?;
+    let bytes: [u8; 33] = key.to_sec1_point(true).as_bytes().try_into().map_err(|_| FrameError::BadKey)?;
     Ok(bytes.into())
 }
 

@@ -436,7 +436,7 @@ fn every_boundary_has_its_cap() {
     capped::<VaultRequest>(2 * 1024);
     capped::<VaultReply>(32 * 1024);
     capped::<CameraRequest>(2 * 1024);
-    capped::<CameraReply>(7 * 1024 * 1024);
+    capped::<CameraReply>(11 * 1024 * 1024);
     capped::<PasswordRequest>(1024);
     capped::<PasswordReply>(1024);
 }

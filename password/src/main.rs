@@ -108,10 +108,7 @@ fn converse(mut connection: Connection, vault: &Path, vault_uid: Uid) {
 
 /// Authentication and account management of the service, both of which must succeed.
 fn check_password(connection: &mut Connection, uid: u32) -> Result<(), PasswordRefusal> {
-    let user = User::from_uid(SystemUid::from_raw(uid))
-        .ok()
-        .flatten()
-        .ok_or(PasswordRefusal::Unavailable)?;
+    let user = User::from_uid(SystemUid::from_raw(uid)).ok().flatten().ok_or(PasswordRefusal::Unavailable)?;
     let remote = Remote { connection, deadline: Deadline::after(CONVERSATION) };
     let mut context =
         Context::new(SERVICE, Some(&user.name), remote).map_err(|_| PasswordRefusal::Unavailable)?;

@@ -25,7 +25,9 @@ pub fn sitter(observer: &Observer, which: Photograph) -> Result<Sitter, Box<dyn 
 pub fn enrolment(observer: &Observer) -> Result<Vec<Picture>, Box<dyn Error>> {
     let first = sitter(observer, Photograph::FirstOfA)?.clip(4.0, REACH);
     let second = sitter(observer, Photograph::SecondOfA)?.clip(4.0, REACH);
-    Ok((0..first.len()).map(|i| if (i / 30) % 2 == 0 { first[i].clone() } else { second[i].clone() }).collect())
+    Ok((0..first.len())
+        .map(|i| if (i / 30) % 2 == 0 { first[i].clone() } else { second[i].clone() })
+        .collect())
 }
 
 /// A person who sways a little.
@@ -83,7 +85,8 @@ pub fn blurred(picture: &Picture, radius: i64) -> Picture {
                         let sy = (y + k * along.1).clamp(0, i64::from(p.height) - 1);
                         sum += u32::from(p.rgb[((sy * i64::from(p.width) + sx) * 3 + c) as usize]);
                     }
-                    rgb[((y * i64::from(p.width) + x) * 3 + c) as usize] = (sum / (2 * radius as u32 + 1)) as u8;
+                    rgb[((y * i64::from(p.width) + x) * 3 + c) as usize] =
+                        (sum / (2 * radius as u32 + 1)) as u8;
                 }
             }
         }

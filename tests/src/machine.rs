@@ -55,7 +55,10 @@ impl Machine {
         // The vault locks its memory where it may; its unit file allows it that, some sandboxes do not.
         let unlimited = rustix::process::Rlimit { current: None, maximum: None };
         let _ = rustix::process::setrlimit(rustix::process::Resource::Memlock, unlimited);
-        let folder = tempfile::Builder::new().prefix("vultus-").disable_cleanup(std::path::Path::new("/tmp/keepvt").exists()).tempdir()?;
+        let folder = tempfile::Builder::new()
+            .prefix("vultus-")
+            .disable_cleanup(std::path::Path::new("/tmp/keepvt").exists())
+            .tempdir()?;
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755))?;
         let mut machine = Self::empty(folder)?;
         machine.write_files()?;
@@ -121,7 +124,13 @@ impl Machine {
             fs::set_permissions(&path, fs::Permissions::from_mode(mode))?;
             std::os::unix::fs::chown(&path, Some(uid), Some(uid))?;
         }
-        let users = [("alice", ALICE), ("bob", BOB), ("vultusd", DAEMON), ("vultus-vault", VAULT), ("vultus-camera", CAMERA)];
+        let users = [
+            ("alice", ALICE),
+            ("bob", BOB),
+            ("vultusd", DAEMON),
+            ("vultus-vault", VAULT),
+            ("vultus-camera", CAMERA),
+        ];
         let mut passwd = fs::read_to_string("/etc/passwd")?;
         let mut group = fs::read_to_string("/etc/group")?;
         for (name, uid) in users {
@@ -157,23 +166,28 @@ impl Machine {
     }
 
     fn write_pam_services(&self) -> Result<()> {
-        let module = sibling("libpam_vultus.so")?.get_program().to_owned();
-        let module = self.path("pam_vultus.so").to_str().map(str::to_owned).zip(module.to_str().map(str::to_owned));
+        // Built by itself: a build of the whole workspace would give it features that others need.
+        let module = sibling("../pam/debug/libpam_vultus.so")?.get_program().to_owned();
+        let module =
+            self.path("pam_vultus.so").to_str().map(str::to_owned).zip(module.to_str().map(str::to_owned));
         let (module, built) = module.ok_or("a path is not text")?;
         fs::copy(built, &module)?;
         let matrix = format!("/usr/lib/{}-linux-gnu/pam_wrapper/pam_matrix.so", std::env::consts::ARCH);
         let passdb = self.path("passdb");
         let passdb = passdb.display();
-        let face = format!(
-            "{module} socket={} vault_uid={VAULT} timeout=20",
-            self.path("run/login.sock").display()
-        );
+        let face =
+            format!("{module} socket={} vault_uid={VAULT} timeout=20", self.path("run/login.sock").display());
         let account = format!("account required {matrix} passdb={passdb}\n");
         let password = format!("auth required {matrix} passdb={passdb}\n");
         let services = [
             ("vultus-password".to_owned(), format!("{password}{account}")),
             ("login".to_owned(), format!("auth sufficient {face}\n{password}{account}")),
-            ("face-only".to_owned(), format!("auth required {face}\naccount required {face}\nsession required {face}\npassword required {face}\n")),
+            (
+                "face-only".to_owned(),
+                format!(
+                    "auth required {face}\naccount required {face}\nsession required {face}\npassword required {face}\n"
+                ),
+            ),
         ];
         // The same stack under the names that need intent.
         let intent = ["sudo", "su", "polkit-1"].map(|name| (name.to_owned(), services[2].1.clone()));
@@ -309,7 +323,11 @@ impl Machine {
         let address = format!("unix:path={}", self.path("run/bus").display());
         crate::process::wait_until("polkitd is on the bus", || {
             let mut ask = system("busctl");
-            ask.env("DBUS_SYSTEM_BUS_ADDRESS", &address).args(["--system", "status", "org.freedesktop.PolicyKit1"]);
+            ask.env("DBUS_SYSTEM_BUS_ADDRESS", &address).args([
+                "--system",
+                "status",
+                "org.freedesktop.PolicyKit1",
+            ]);
             run(ask, 0, "").is_ok_and(|done| done.status == 0)
         })?;
         Ok(())
@@ -424,7 +442,12 @@ impl Machine {
     /// The `vultus` command, to be run by the caller.
     pub fn vultus_command(&self, arguments: &[&str]) -> io::Result<Command> {
         let mut command = self.inside(sibling("vultus")?);
-        command.arg("--runtime").arg(self.path("run")).arg("--models").arg(pictures::models()).args(arguments);
+        command
+            .arg("--runtime")
+            .arg(self.path("run"))
+            .arg("--models")
+            .arg(pictures::models())
+            .args(arguments);
         Ok(command)
     }
 

@@ -60,10 +60,17 @@ impl Process {
         while !self.said().contains(words) {
             if let Some(status) = self.child.try_wait()? {
                 let signal = status.signal();
-                return Err(io::Error::other(format!("ended ({status}, signal {signal:?}): {}", self.said())));
+                return Err(io::Error::other(format!(
+                    "ended ({status}, signal {signal:?}): {}",
+                    self.said()
+                )));
             }
             if Instant::now() > until {
-                return Err(io::Error::other(format!("no {words:?} from {}: {}", self.log.display(), self.said())));
+                return Err(io::Error::other(format!(
+                    "no {words:?} from {}: {}",
+                    self.log.display(),
+                    self.said()
+                )));
             }
             std::thread::sleep(Duration::from_millis(10));
         }

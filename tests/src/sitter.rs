@@ -56,8 +56,8 @@ impl Sitter {
         // The framing follows from the detection: first about right, then by the landmarks found there.
         let first = frame(&image, largest.centre, largest.side() * 1.35 / FACE_HEIGHT);
         let (_, mesh) = only_face(observer, &first)?;
-        let height = mesh.at(vultus_vision::mesh::index::CHIN)
-            .distance(mesh.at(vultus_vision::mesh::index::FOREHEAD));
+        let height =
+            mesh.at(vultus_vision::mesh::index::CHIN).distance(mesh.at(vultus_vision::mesh::index::FOREHEAD));
         let scale = largest.side() * 1.35 / FACE_HEIGHT * height / FACE_HEIGHT;
         let base = frame(&image, largest.centre, scale);
         let (_, mesh) = only_face(observer, &base)?;
@@ -86,7 +86,8 @@ impl Sitter {
 
     /// One frame of the person in a stance.
     pub fn frame(&self, stance: Stance) -> Picture {
-        let moved: Vec<Point> = self.points.iter().enumerate().map(|(i, p)| self.moved(i, *p, stance)).collect();
+        let moved: Vec<Point> =
+            self.points.iter().enumerate().map(|(i, p)| self.moved(i, *p, stance)).collect();
         let mut rgb = vec![0; self.base.rgb.len()];
         // Far triangles first, so that what is nearer covers them.
         let mut order: Vec<&[usize; 3]> = self.triangles.iter().collect();
@@ -141,7 +142,8 @@ impl Sitter {
         }
         let bound = |values: [f32; 3], most: u32| {
             let low = values.iter().copied().fold(f32::MAX, f32::min).floor().max(0.0) as u32;
-            let high = values.iter().copied().fold(f32::MIN, f32::max).ceil().clamp(0.0, (most - 1) as f32) as u32;
+            let high =
+                values.iter().copied().fold(f32::MIN, f32::max).ceil().clamp(0.0, (most - 1) as f32) as u32;
             low..=high
         };
         for y in bound(to.map(|p| p.y), HEIGHT) {
@@ -186,7 +188,8 @@ fn surroundings(face: &[Landmark], centre: Landmark) -> Vec<Landmark> {
         y: centre.y + (face[i].y - centre.y) * 1.45,
         z: 0.0,
     });
-    let inside = |p: &Landmark| p.x > 2.0 && p.y > 2.0 && p.x < WIDTH as f32 - 3.0 && p.y < HEIGHT as f32 - 3.0;
+    let inside =
+        |p: &Landmark| p.x > 2.0 && p.y > 2.0 && p.x < WIDTH as f32 - 3.0 && p.y < HEIGHT as f32 - 3.0;
     let (right, bottom) = ((WIDTH - 1) as f32, (HEIGHT - 1) as f32);
     let edge = (0..EDGE).map(|i| {
         let along = (i % 4) as f32 / 4.0;

@@ -56,7 +56,8 @@ pub fn read(path: &Path) -> io::Result<(u32, Vec<Picture>)> {
         }
         let mut planes = vec![0; plane * 3];
         file.read_exact(&mut planes)?;
-        let rgb = (0..plane).flat_map(|i| rgb([planes[i], planes[plane + i], planes[2 * plane + i]])).collect();
+        let rgb =
+            (0..plane).flat_map(|i| rgb([planes[i], planes[plane + i], planes[2 * plane + i]])).collect();
         pictures.push(Picture { width, height, rgb });
     }
 }

@@ -343,7 +343,8 @@ fn cameras_that_are_not_there_are_refused() {
     let camera = Camera::start(PLAIN, &yuyv());
     let mut vault = camera.pair();
     vault.camera.push('0');
-    assert_eq!(camera.open(&vault).err(), Some(CameraRefusal::NoSuchCamera));
+    // A camera that was never paired is refused before any device is looked at.
+    assert_eq!(camera.open(&vault).err(), Some(CameraRefusal::Unpaired));
     let vault_key = vault.key.public().to_bytes();
     let pair = CameraRequest::Pair { camera: vault.camera, vault_key: vault_key.into() };
     assert_eq!(camera.ask(&pair).1, CameraReply::Refused(CameraRefusal::NoSuchCamera));

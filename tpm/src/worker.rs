@@ -42,7 +42,10 @@ impl Tpm {
         self.ask(|reply| Command::Unseal { sealed: sealed.clone(), reply })
     }
 
-    fn ask<T>(&self, command: impl FnOnce(SyncSender<Result<T, TpmError>>) -> Command) -> Result<T, TpmError> {
+    fn ask<T>(
+        &self,
+        command: impl FnOnce(SyncSender<Result<T, TpmError>>) -> Command,
+    ) -> Result<T, TpmError> {
         let (reply, answer) = sync_channel(1);
         self.commands.try_send(command(reply)).map_err(|_| TpmError::Silent)?;
         answer.recv_timeout(self.patience).unwrap_or_else(|e| {

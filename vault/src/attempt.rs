@@ -8,6 +8,7 @@ use vultus_frames::{Format, Frame};
 use vultus_ipc::{Deadline, Guidance, Reason, Verdict};
 use vultus_vision::{FaceView, Image, Observation, Observer, Shortfall};
 
+use crate::VaultError;
 use crate::camera_link::CameraLink;
 use crate::clock::Moment;
 use crate::configuration::Configuration;
@@ -16,7 +17,6 @@ use crate::lockout::Admission;
 use crate::matching::{Decision, Matcher};
 use crate::pairing::preferred;
 use crate::records::{CameraPairing, Template};
-use crate::VaultError;
 
 /// Whoever waits for the result.
 pub trait Asker {
@@ -118,7 +118,9 @@ impl Attempt<'_> {
             let (image, view) = match watch.next_usable(asker) {
                 Ok(seen) => seen,
                 // Seen, compared and not recognised in time is a refusal, not an absence.
-                Err(VaultError::Refused(Reason::NoFace)) if self.matcher.begun() => return Ok(Verdict::Refused),
+                Err(VaultError::Refused(Reason::NoFace)) if self.matcher.begun() => {
+                    return Ok(Verdict::Refused);
+                }
                 Err(e) => return Err(e),
             };
             let Some(probe) = observer.embed(&image, &view)? else {

@@ -64,10 +64,8 @@ impl CameraLink {
         oldest: Duration,
         deadline: Deadline,
     ) -> Result<Self, VaultError> {
-        let place = places
-            .iter()
-            .find(|p| p.socket == Path::new(&pairing.socket))
-            .ok_or(Reason::CameraAbsent)?;
+        let place =
+            places.iter().find(|p| p.socket == Path::new(&pairing.socket)).ok_or(Reason::CameraAbsent)?;
         let deadline = deadline.or_sooner(OPENING);
         let sender = Uid(place.uid);
         let mut connection = connect(place, deadline)?;
@@ -189,7 +187,9 @@ pub fn reason_of(refusal: CameraRefusal) -> Reason {
     match refusal {
         CameraRefusal::NoSuchCamera | CameraRefusal::NoFormat => Reason::CameraAbsent,
         CameraRefusal::Busy => Reason::CameraBusy,
-        CameraRefusal::Unpaired | CameraRefusal::NotAllowed | CameraRefusal::BadOffer => Reason::CameraUnpaired,
+        CameraRefusal::Unpaired | CameraRefusal::NotAllowed | CameraRefusal::BadOffer => {
+            Reason::CameraUnpaired
+        }
         CameraRefusal::Gone | CameraRefusal::Internal => Reason::CameraGone,
     }
 }

@@ -31,7 +31,10 @@ pub struct Counter {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Admission {
     /// Not for so many milliseconds. Where the delay begins anew in this boot, the counter to store.
-    Wait { ms: u64, store: Option<Counter> },
+    Wait {
+        ms: u64,
+        store: Option<Counter>,
+    },
     Open,
 }
 

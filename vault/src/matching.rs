@@ -91,7 +91,11 @@ impl Matcher {
         }
         let best = self.agreements.iter().copied().max().unwrap_or(0);
         let left = MOST_COMPARISONS.saturating_sub(self.comparisons);
-        if self.templates.is_empty() || best + left < NEEDED_AGREEMENTS { Decision::Refused } else { Decision::Open }
+        if self.templates.is_empty() || best + left < NEEDED_AGREEMENTS {
+            Decision::Refused
+        } else {
+            Decision::Open
+        }
     }
 }
 

@@ -49,13 +49,7 @@ struct Role {
 
 impl Vault {
     pub fn new(configuration: Configuration, keys: Keys, observer: Observer) -> Self {
-        Self {
-            configuration,
-            keys,
-            observer,
-            tickets: Mutex::default(),
-            looking: Mutex::new(()),
-        }
+        Self { configuration, keys, observer, tickets: Mutex::default(), looking: Mutex::new(()) }
     }
 
     /// Serves connections until the listener fails.

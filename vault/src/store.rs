@@ -61,7 +61,8 @@ impl Store {
     /// The state key as the TPM sealed it.
     pub fn state_key(&self) -> Result<Option<SealedKey>, VaultError> {
         self.with(|db| {
-            let query = sqlx::query("SELECT identity, public, private, registers FROM state_key WHERE id = 1");
+            let query =
+                sqlx::query("SELECT identity, public, private, registers FROM state_key WHERE id = 1");
             let row = db.runtime.block_on(query.fetch_optional(&mut db.connection))?;
             row.map(|row| {
                 Ok(SealedKey {
@@ -188,6 +189,7 @@ fn check_folder(folder: &Path) -> Result<(), VaultError> {
     if metadata.is_dir() && ours && metadata.permissions().mode() & 0o077 == 0 {
         Ok(())
     } else {
-        Err(std::io::Error::other("the state folder must be a folder of this user's alone (mode 0700)").into())
+        Err(std::io::Error::other("the state folder must be a folder of this user's alone (mode 0700)")
+            .into())
     }
 }

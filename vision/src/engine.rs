@@ -66,12 +66,7 @@ impl Expansion for PReluByChannel {
         solver.equals(&inputs[0].shape, &outputs[0].shape)
     }
 
-    fn wire(
-        &self,
-        name: &str,
-        model: &mut TypedModel,
-        inputs: &[OutletId],
-    ) -> TractResult<TVec<OutletId>> {
+    fn wire(&self, name: &str, model: &mut TypedModel, inputs: &[OutletId]) -> TractResult<TVec<OutletId>> {
         let slope = model.outlet_fact(inputs[1])?.konst.clone().context("PRelu without a constant slope")?;
         let fact = model.outlet_fact(inputs[0])?;
         let channels = fact.shape.get(1).context("PRelu without channels")?.to_usize()?;

@@ -1,5 +1,6 @@
 //! One frame from end to end: exactly one face, its landmarks, its pose, and whether it can be judged.
 
+use crate::VisionError;
 use crate::detect::{Detection, Detector};
 use crate::embed::{Embedder, Embedding};
 use crate::image::Image;
@@ -7,7 +8,6 @@ use crate::manifest::Models;
 use crate::mesh::{Mesh, Mesher};
 use crate::pose::Pose;
 use crate::quality::{self, Quality, Shortfall};
-use crate::VisionError;
 
 /// A second face smaller than this share of the first is background, not company.
 const COMPANY: f32 = 0.33;

@@ -159,7 +159,8 @@ impl AlignedLuma {
         let mut sum = 0.0;
         for row in from..to {
             for column in from..to {
-                let around = at(row - 1, column) + at(row + 1, column) + at(row, column - 1) + at(row, column + 1);
+                let around =
+                    at(row - 1, column) + at(row + 1, column) + at(row, column - 1) + at(row, column + 1);
                 sum += (4.0 * at(row, column) - around).abs();
             }
         }
@@ -186,9 +187,8 @@ const LOWER: [usize; 10] = [164, 18, 200, 199, 57, 287, 212, 432, 205, 425];
 /// How far apart the mean colours of the upper and the lower face are, over the spread that skin has
 /// within each (at least 16 levels).
 fn cover(image: &Image, mesh: &Mesh) -> f32 {
-    let colours = |indices: &[usize]| -> Vec<[f32; 3]> {
-        indices.iter().map(|&i| image.sample(mesh.at(i))).collect()
-    };
+    let colours =
+        |indices: &[usize]| -> Vec<[f32; 3]> { indices.iter().map(|&i| image.sample(mesh.at(i))).collect() };
     let (upper, lower) = (colours(&UPPER), colours(&LOWER));
     let channel = |points: &[[f32; 3]], c: usize| mean_and_deviation(points.iter().map(|p| p[c]));
     (0..3)
@@ -198,4 +198,3 @@ fn cover(image: &Image, mesh: &Mesh) -> f32 {
         })
         .fold(0.0, f32::max)
 }
-

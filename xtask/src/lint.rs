@@ -63,8 +63,12 @@ const PAM_CEILING: usize = 40;
 
 /// Checks the rules of the dependency graph.
 pub fn graph() -> Result<()> {
-    let metadata: Value =
-        serde_json::from_str(&shell::output(shell::cargo(&["metadata", "--format-version=1", "--locked", "--no-deps"]))?)?;
+    let metadata: Value = serde_json::from_str(&shell::output(shell::cargo(&[
+        "metadata",
+        "--format-version=1",
+        "--locked",
+        "--no-deps",
+    ]))?)?;
     let mut uses: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for package in metadata["packages"].as_array().ok_or("no packages")? {
         let name = package["name"].as_str().ok_or("a package without a name")?;
@@ -89,10 +93,20 @@ pub fn graph() -> Result<()> {
             }
         }
     }
-    let mut tree = shell::cargo(&["tree", "--package", "pam_vultus", "--edges", "normal", "--prefix", "none", "--locked"]);
+    let mut tree = shell::cargo(&[
+        "tree",
+        "--package",
+        "pam_vultus",
+        "--edges",
+        "normal",
+        "--prefix",
+        "none",
+        "--locked",
+    ]);
     tree.stderr(std::process::Stdio::null());
     let listed = shell::output(tree)?;
-    let packages: BTreeSet<&str> = listed.lines().map(|l| l.trim_end_matches(" (*)")).filter(|l| !l.is_empty()).collect();
+    let packages: BTreeSet<&str> =
+        listed.lines().map(|l| l.trim_end_matches(" (*)")).filter(|l| !l.is_empty()).collect();
     if packages.len() > PAM_CEILING {
         broken.push(format!("the PAM module brings {} packages, over {PAM_CEILING}", packages.len()));
     }

@@ -208,7 +208,8 @@ impl Camera {
         let run = self.shared.claims().started(&self.record.id, caller, operation, running)?;
         let destination = zbus::names::BusName::try_from(caller.to_owned()).map_err(zbus::Error::from)?;
         let emitter = SignalEmitter::new(bus, self.path.clone())?.set_destination(destination).into_owned();
-        let progress = Progress { shared: self.shared.clone(), camera: self.record.id.clone(), run, operation };
+        let progress =
+            Progress { shared: self.shared.clone(), camera: self.record.id.clone(), run, operation };
         tokio::spawn(progress.tell(events, emitter));
         Ok(())
     }
@@ -263,7 +264,9 @@ fn verify_word(result: &Result<VaultReply, Reason>) -> &'static str {
         Ok(VaultReply::Judged(Verdict::Accepted)) => "verify-match",
         Ok(VaultReply::Judged(Verdict::Refused)) => "verify-no-match",
         Ok(VaultReply::Judged(Verdict::LockedOut { .. })) => "verify-locked-out",
-        Ok(VaultReply::Judged(Verdict::NotJudged(reason))) | Err(reason) => reason_word(*reason, "verify-unavailable"),
+        Ok(VaultReply::Judged(Verdict::NotJudged(reason))) | Err(reason) => {
+            reason_word(*reason, "verify-unavailable")
+        }
         Ok(_) => "verify-unavailable",
     }
 }

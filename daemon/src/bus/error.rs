@@ -32,7 +32,9 @@ impl Error {
             Reason::NotEnrolled | Reason::NoSuchFace => Self::NoEnrolledFaces(sentence),
             Reason::PasswordNeeded => Self::PasswordNeeded(sentence),
             Reason::BadRequest | Reason::TooManyFaces => Self::InvalidArgument(sentence),
-            Reason::CameraAbsent | Reason::CameraUnpaired | Reason::OtherCamera => Self::NoSuchDevice(sentence),
+            Reason::CameraAbsent | Reason::CameraUnpaired | Reason::OtherCamera => {
+                Self::NoSuchDevice(sentence)
+            }
             Reason::Internal => Self::Internal(sentence),
             _ => Self::Unavailable(sentence),
         }

@@ -108,7 +108,9 @@ fn tell(story: &mut Story, frames: &std::path::Path) -> Option<()> {
     })?;
     story.step("B is refused", || verdict(&machine, "person-b", "verify-no-match"))?;
     story.step("C is refused", || verdict(&machine, "person-c", "verify-no-match"))?;
-    story.step("A logs in through pam_vultus.so", || pam(&machine, "third-of-a", "login", "", 0, "successfully"))?;
+    story.step("A logs in through pam_vultus.so", || {
+        pam(&machine, "third-of-a", "login", "", 0, "successfully")
+    })?;
     story.step("B is refused there: PAM_AUTH_ERR", || {
         pam(&machine, "person-b", "face-only", "", 1, "Authentication failure")
     })?;
@@ -122,9 +124,11 @@ fn tell(story: &mut Story, frames: &std::path::Path) -> Option<()> {
     story.step("... and without the TPM", || no_tpm(&mut machine))?;
     story.step("... and with another TPM", || other_tpm(&mut machine))?;
     story.step("the vault is killed in mid-enrolment: old state", || killed_while_enrolling(&mut machine))?;
-    story.step("the vault is killed in mid-attempt: failure charged", || killed_while_judging(&mut machine))?;
+    story
+        .step("the vault is killed in mid-attempt: failure charged", || killed_while_judging(&mut machine))?;
     story.step("the password forgets the failures, A is verified", || {
-        let cleared = machine.vultus(ALICE, &["--password-stdin", "clear-lockout"], &format!("{PASSWORD}\n"))?;
+        let cleared =
+            machine.vultus(ALICE, &["--password-stdin", "clear-lockout"], &format!("{PASSWORD}\n"))?;
         expect(&cleared, 0, "forgotten")?;
         verdict(&machine, "third-of-a", "verify-match")
     })?;
