@@ -4,6 +4,7 @@ mod cameras;
 mod commands;
 mod doctor;
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -120,17 +121,22 @@ fn main() -> ExitCode {
     let json = arguments.json;
     match run(arguments) {
         Ok(outcome) => {
-            println!("{}", if json { outcome.json.to_string() } else { outcome.text });
+            say(&if json { outcome.json.to_string() } else { outcome.text });
             if outcome.done == Done::Yes { ExitCode::SUCCESS } else { ExitCode::from(1) }
         }
         Err(e) => {
             if json {
-                println!("{}", serde_json::json!({ "ok": false, "error": e.to_string() }));
+                say(&serde_json::json!({ "ok": false, "error": e.to_string() }).to_string());
             }
             eprintln!("vultus: {e}");
             ExitCode::from(2)
         }
     }
+}
+
+/// Prints a line. A reader that has gone wants no more of it.
+fn say(line: &str) {
+    let _ = writeln!(std::io::stdout(), "{line}");
 }
 
 fn run(arguments: Arguments) -> Result<Outcome, Box<dyn std::error::Error>> {

@@ -30,7 +30,7 @@ pub trait Asker {
 const GLANCE: Duration = Duration::from_millis(50);
 /// The same guidance is not repeated sooner.
 const REPEAT: Duration = Duration::from_secs(2);
-/// After a comparison that did not agree, the person gets this long to move.
+/// While no comparison has agreed, the person gets this long to move before the next.
 const PAUSE: Duration = Duration::from_millis(150);
 
 /// Who is to be verified, with what and until when.
@@ -135,6 +135,7 @@ impl Attempt<'_> {
                     return Ok(Verdict::Accepted);
                 }
                 Decision::Refused => return Ok(Verdict::Refused),
+                Decision::Open if self.matcher.agreed() => {}
                 Decision::Open => watch.pause(PAUSE),
             }
         }

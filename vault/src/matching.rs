@@ -71,6 +71,11 @@ impl Matcher {
         self.comparisons > 0
     }
 
+    /// Whether some comparison has agreed so far.
+    pub fn agreed(&self) -> bool {
+        self.agreements.iter().any(|&a| a > 0)
+    }
+
     /// Compares one probe with every template. Once an attempt is decided, it compares no more.
     pub fn compare(&mut self, probe: &Embedding) -> Decision {
         if self.decision() != Decision::Open {
