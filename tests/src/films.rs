@@ -23,16 +23,13 @@ pub fn sitter(observer: &Observer, which: Photograph) -> Result<Sitter, Box<dyn 
 
 /// Person A as two of the photographs show her or him, in turn, a second each.
 pub fn enrolment(observer: &Observer) -> Result<Vec<Picture>, Box<dyn Error>> {
-    let first = sitter(observer, Photograph::FirstOfA)?.clip(4.0, REACH);
-    let second = sitter(observer, Photograph::SecondOfA)?.clip(4.0, REACH);
-    Ok((0..first.len())
-        .map(|i| if (i / 30) % 2 == 0 { first[i].clone() } else { second[i].clone() })
-        .collect())
+    let sitters = [sitter(observer, Photograph::FirstOfA)?, sitter(observer, Photograph::SecondOfA)?];
+    Ok((0..120).map(|i| sitters[i / 30 % 2].swaying(i, REACH)).collect())
 }
 
 /// A person who sways a little.
 pub fn swaying(observer: &Observer, which: Photograph) -> Result<Vec<Picture>, Box<dyn Error>> {
-    Ok(sitter(observer, which)?.clip(4.0, 6.0))
+    Ok(sitter(observer, which)?.clip(2.0, 6.0))
 }
 
 /// One frame for each thing that keeps a face from being judged, by name.

@@ -150,7 +150,7 @@ impl Machine {
         fs::write(
             self.path("vultusd.toml"),
             format!(
-                "vault_socket = {:?}\nvault_uid = {VAULT}\nlogin_socket = {:?}\nverify_ms = 20000\nenrol_ms = 60000\n",
+                "vault_socket = {:?}\nvault_uid = {VAULT}\nlogin_socket = {:?}\nverify_ms = 60000\nenrol_ms = 120000\n",
                 self.path("run/vault.sock"),
                 self.path("run/login.sock")
             ),
@@ -176,7 +176,7 @@ impl Machine {
         let passdb = self.path("passdb");
         let passdb = passdb.display();
         let face =
-            format!("{module} socket={} vault_uid={VAULT} timeout=20", self.path("run/login.sock").display());
+            format!("{module} socket={} vault_uid={VAULT} timeout=60", self.path("run/login.sock").display());
         let account = format!("account required {matrix} passdb={passdb}\n");
         let password = format!("auth required {matrix} passdb={passdb}\n");
         let services = [
@@ -240,7 +240,7 @@ impl Machine {
     pub fn vault_configuration(&self, more: &str) -> String {
         format!(
             "socket = {:?}\nstate = {:?}\nmodels = {:?}\ntpm = \"swtpm:host=127.0.0.1,port={}\"\n\
-             daemon_uid = {DAEMON}\noldest_frame_ms = 5000\n{more}\n\
+             daemon_uid = {DAEMON}\noldest_frame_ms = 10000\ncamera_opening_ms = 30000\nlongest_attempt_ms = 60000\nlongest_enrolment_ms = 120000\ntpm_patience_ms = 30000\n{more}\n\
              [[cameras]]\nsocket = {:?}\nuid = {CAMERA}\n",
             self.path("run/vault.sock"),
             self.path("vault-state"),

@@ -86,14 +86,14 @@ impl Sitter {
 
     /// One frame of the person in a stance.
     pub fn frame(&self, stance: Stance) -> Picture {
-        let moved: Vec<Point> =
-            self.points.iter().enumerate().map(|(i, p)| self.moved(i, *p, stance)).collect();
+        let turned: Vec<Landmark> = (0..self.points.len()).map(|i| self.turned(i, stance)).collect();
+        let moved: Vec<Point> = turned.iter().enumerate().map(|(i, p)| self.moved(i, *p, stance)).collect();
         let mut rgb = vec![0; self.base.rgb.len()];
         // Far triangles first, so that what is nearer covers them.
-        let mut order: Vec<&[usize; 3]> = self.triangles.iter().collect();
-        let depth = |t: &[usize; 3]| t.iter().map(|&i| self.turned(i, stance).z).sum::<f32>();
-        order.sort_by(|a, b| depth(b).total_cmp(&depth(a)));
-        for t in order {
+        let depth = |t: &[usize; 3]| t.iter().map(|&i| turned[i].z).sum::<f32>();
+        let mut order: Vec<(f32, &[usize; 3])> = self.triangles.iter().map(|t| (depth(t), t)).collect();
+        order.sort_by(|a, b| b.0.total_cmp(&a.0));
+        for (_, t) in order {
             let from = t.map(|i| Point::new(self.points[i].x, self.points[i].y));
             let to = t.map(|i| moved[i]);
             self.paint(&mut rgb, from, to, stance.light);
@@ -103,8 +103,12 @@ impl Sitter {
 
     /// A clip of small turns and light changes, about so many seconds at 30 frames each.
     pub fn clip(&self, seconds: f32, reach: f32) -> Vec<Picture> {
-        let frames = (seconds * 30.0) as usize;
-        (0..frames).map(|i| self.frame(sway(i as f32 / 30.0, reach))).collect()
+        (0..(seconds * 30.0) as usize).map(|i| self.swaying(i, reach)).collect()
+    }
+
+    /// One frame of such a clip.
+    pub fn swaying(&self, frame: usize, reach: f32) -> Picture {
+        self.frame(sway(frame as f32 / 30.0, reach))
     }
 
     /// Landmarks turn with the head; the surroundings stay.
@@ -124,12 +128,11 @@ impl Sitter {
         Landmark { x: x + self.centre.x, y: y + self.centre.y, z }
     }
 
-    fn moved(&self, index: usize, point: Landmark, stance: Stance) -> Point {
-        let edge = index >= self.points.len() - EDGE;
-        if edge {
-            return Point::new(point.x, point.y);
+    /// Where a turned point stands in the frame: the frame's edge stays where it is.
+    fn moved(&self, index: usize, turned: Landmark, stance: Stance) -> Point {
+        if index >= self.points.len() - EDGE {
+            return Point::new(turned.x, turned.y);
         }
-        let turned = self.turned(index, stance);
         Point::new(turned.x + stance.shift.0, turned.y + stance.shift.1)
     }
 

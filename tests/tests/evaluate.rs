@@ -23,7 +23,11 @@ fn people(folder: &Path) {
 
 fn evaluate(arguments: &[&str]) -> Finished {
     let mut command = sibling("vultus").unwrap();
-    command.arg("--models").arg(pictures::models()).args(["--json", "evaluate", "recognition"]).args(arguments);
+    command
+        .arg("--models")
+        .arg(pictures::models())
+        .args(["--json", "evaluate", "recognition"])
+        .args(arguments);
     run(command, 0, "").unwrap()
 }
 

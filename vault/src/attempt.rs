@@ -77,8 +77,7 @@ fn judge(
     let camera = cameras.into_iter().find(enrolled).ok_or(Reason::OtherCamera)?;
     let templates: Vec<&Template> =
         templates.iter().map(|(_, t)| t).filter(|t| t.camera == camera.id).collect();
-    let oldest = Duration::from_millis(configuration.oldest_frame_ms);
-    let link = CameraLink::open(&camera, &configuration.cameras, oldest, question.deadline)?;
+    let link = CameraLink::open(&camera, configuration, question.deadline)?;
     let matcher = Matcher::new(templates.iter().map(|t| &t.mean));
     let mut attempt = Attempt { state: &state, uid: question.uid, matcher };
     let verdict = attempt.run(&link, observer, question.deadline, asker)?;
@@ -205,7 +204,7 @@ impl<'a> Watch<'a> {
             if Instant::now() < self.not_before {
                 continue;
             }
-            let image = image_of(&frame)?;
+            let image = image_of(frame)?;
             let observation = self.observer.observe(&image)?;
             return Ok((image, observation));
         }
@@ -222,10 +221,10 @@ impl<'a> Watch<'a> {
     }
 }
 
-fn image_of(frame: &Frame) -> Result<Image, VaultError> {
+fn image_of(mut frame: Frame) -> Result<Image, VaultError> {
     let (width, height) = (frame.mode.width, frame.mode.height);
     Ok(match frame.mode.format {
-        Format::Rgb => Image::from_rgb(width, height, frame.pixels.clone())?,
+        Format::Rgb => Image::from_rgb(width, height, std::mem::take(&mut frame.pixels))?,
         Format::Grey => Image::from_grey(width, height, &frame.pixels)?,
     })
 }

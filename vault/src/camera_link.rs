@@ -12,16 +12,14 @@ use vultus_ipc::connection::Handle;
 use vultus_ipc::{Connection, Deadline, IpcError, Reason, Uid};
 
 use crate::clock::monotonic_us;
-use crate::configuration::CameraPlace;
+use crate::configuration::{CameraPlace, Configuration};
 use crate::records::CameraPairing;
 use crate::{VaultError, random};
 
-/// How long a camera may take to open its device.
-const OPENING: Duration = Duration::from_secs(5);
 /// How long a camera may take to notice that the session before has ended.
 const HAND_OFF: Duration = Duration::from_secs(1);
 /// How long a camera may be silent once it streams; its own deadlines are shorter.
-const SILENCE: Duration = Duration::from_secs(6);
+const SILENCE: Duration = Duration::from_secs(40);
 
 /// What the reading thread last saw.
 enum Slot {
@@ -43,13 +41,12 @@ impl CameraLink {
     /// Opens a session with a paired camera.
     pub fn open(
         pairing: &CameraPairing,
-        places: &[CameraPlace],
-        oldest: Duration,
+        configuration: &Configuration,
         deadline: Deadline,
     ) -> Result<Self, VaultError> {
         let until = deadline.or_sooner(HAND_OFF);
         loop {
-            match Self::open_once(pairing, places, oldest, deadline) {
+            match Self::open_once(pairing, configuration, deadline) {
                 Err(VaultError::Refused(Reason::CameraBusy)) if !until.passed() => {
                     std::thread::sleep(Duration::from_millis(20));
                 }
@@ -60,13 +57,15 @@ impl CameraLink {
 
     fn open_once(
         pairing: &CameraPairing,
-        places: &[CameraPlace],
-        oldest: Duration,
+        configuration: &Configuration,
         deadline: Deadline,
     ) -> Result<Self, VaultError> {
-        let place =
-            places.iter().find(|p| p.socket == Path::new(&pairing.socket)).ok_or(Reason::CameraAbsent)?;
-        let deadline = deadline.or_sooner(OPENING);
+        let place = configuration
+            .cameras
+            .iter()
+            .find(|p| p.socket == Path::new(&pairing.socket))
+            .ok_or(Reason::CameraAbsent)?;
+        let deadline = deadline.or_sooner(Duration::from_millis(configuration.camera_opening_ms));
         let sender = Uid(place.uid);
         let mut connection = connect(place, deadline)?;
         let (opening, offer): (Opening, Offer) =
@@ -78,7 +77,8 @@ impl CameraLink {
             CameraReply::Refused(refusal) => return Err(reason_of(refusal).into()),
             _ => return Err(Reason::CameraGone.into()),
         };
-        let opener = opening.finish(&answer, FrameClock { oldest })?;
+        let opener = opening
+            .finish(&answer, FrameClock { oldest: Duration::from_millis(configuration.oldest_frame_ms) })?;
         Self::start(connection, opener, sender)
     }
 

@@ -30,6 +30,9 @@ pub struct Configuration {
     pub longest_attempt_ms: u64,
     #[serde(default = "longest_enrolment_ms")]
     pub longest_enrolment_ms: u64,
+    /// How long a camera may take to open its device, in milliseconds.
+    #[serde(default = "camera_opening_ms")]
+    pub camera_opening_ms: u64,
     /// The oldest frame that is judged, in milliseconds.
     #[serde(default = "oldest_frame_ms")]
     pub oldest_frame_ms: u64,
@@ -53,6 +56,10 @@ fn longest_attempt_ms() -> u64 {
 
 fn longest_enrolment_ms() -> u64 {
     90_000
+}
+
+fn camera_opening_ms() -> u64 {
+    5_000
 }
 
 fn oldest_frame_ms() -> u64 {

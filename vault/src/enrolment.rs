@@ -85,8 +85,7 @@ pub fn enrol(
     }
     // Never empty: see `preferred`.
     let camera = preferred(&state, &configuration.cameras, order.camera)?.remove(0);
-    let oldest = Duration::from_millis(configuration.oldest_frame_ms);
-    let link = CameraLink::open(&camera, &configuration.cameras, oldest, order.deadline)?;
+    let link = CameraLink::open(&camera, configuration, order.deadline)?;
     let shots = take_shots(&mut Watch::new(&link, observer, order.deadline), observer, asker)?;
     drop(link);
     let mean = Embedding::mean(&shots).ok_or(Reason::NoFace)?;

@@ -5,6 +5,8 @@ use crate::VisionError;
 use crate::engine::Network;
 use crate::image::{Image, Normalisation, Point, Similarity};
 
+/// The network's name in the manifest.
+pub(crate) const MODEL: &str = "blazeface-short-range";
 const SIZE: usize = 128;
 const INPUT: Normalisation = Normalisation { offset: 127.5, factor: 1.0 / 127.5 };
 /// Faces below this probability are not reported.
@@ -58,16 +60,16 @@ pub struct Detector {
 
 impl Detector {
     pub fn load(model: &[u8]) -> Result<Self, VisionError> {
-        let network = Network::load("blazeface-short-range", model, [1, 3, SIZE, SIZE])?;
+        let network = Network::load(MODEL, model, [1, 3, SIZE, SIZE])?;
         Ok(Self { network, anchors: anchors() })
     }
 
     /// The faces in a picture, most certain first.
     pub fn detect(&self, image: &Image) -> Result<Vec<Detection>, VisionError> {
         let letterbox = letterbox(image);
-        let outputs = self.network.run(image.crop(letterbox, SIZE, INPUT))?;
+        let outputs = self.network.run(input(image))?;
         let [boxes, scores] = outputs.as_slice() else {
-            return Err(VisionError::ModelFailed("blazeface-short-range".into(), "outputs".into()));
+            return Err(VisionError::ModelFailed(MODEL.into(), "outputs".into()));
         };
         let mut found: Vec<Detection> = scores
             .iter()
@@ -82,6 +84,11 @@ impl Detector {
         found.sort_by(|a, b| b.score.total_cmp(&a.score));
         Ok(distinct(found))
     }
+}
+
+/// What the network sees of a picture: [`crate::reference`] measures it with the same numbers.
+pub(crate) fn input(image: &Image) -> Vec<f32> {
+    image.crop(letterbox(image), SIZE, INPUT)
 }
 
 /// The whole picture in the middle of a square, black beside it.

@@ -6,6 +6,8 @@ use crate::detect::Detection;
 use crate::engine::Network;
 use crate::image::{Image, Normalisation, Point, Similarity};
 
+/// The network's name in the manifest.
+pub(crate) const MODEL: &str = "face-mesh";
 const SIZE: usize = 192;
 const INPUT: Normalisation = Normalisation { offset: 0.0, factor: 1.0 / 255.0 };
 /// The crop's side, in sides of the detection's box.
@@ -94,15 +96,15 @@ pub struct Mesher {
 
 impl Mesher {
     pub fn load(model: &[u8]) -> Result<Self, VisionError> {
-        Ok(Self { network: Network::load("face-mesh", model, [1, 3, SIZE, SIZE])? })
+        Ok(Self { network: Network::load(MODEL, model, [1, 3, SIZE, SIZE])? })
     }
 
     /// The landmarks of a detected face.
     pub fn landmarks(&self, image: &Image, face: &Detection) -> Result<Mesh, VisionError> {
-        let crop = Similarity::square(face.centre, face.side() * MARGIN, face.roll(), SIZE);
-        let outputs = self.network.run(image.crop(crop, SIZE, INPUT))?;
+        let crop = square(face);
+        let outputs = self.network.run(input(image, face))?;
         let [points, presence] = outputs.as_slice() else {
-            return Err(VisionError::ModelFailed("face-mesh".into(), "outputs".into()));
+            return Err(VisionError::ModelFailed(MODEL.into(), "outputs".into()));
         };
         let scale = crop.scale();
         let points = points
@@ -113,8 +115,18 @@ impl Mesher {
             })
             .collect::<Vec<_>>();
         let (Some(&logit), LANDMARKS) = (presence.first(), points.len()) else {
-            return Err(VisionError::ModelFailed("face-mesh".into(), "outputs".into()));
+            return Err(VisionError::ModelFailed(MODEL.into(), "outputs".into()));
         };
         Ok(Mesh { points, presence: 1.0 / (1.0 + (-logit).exp()) })
     }
+}
+
+/// The square around a face, turned so that the eyes are level.
+fn square(face: &Detection) -> Similarity {
+    Similarity::square(face.centre, face.side() * MARGIN, face.roll(), SIZE)
+}
+
+/// What the network sees of a face: [`crate::reference`] measures it with the same numbers.
+pub(crate) fn input(image: &Image, face: &Detection) -> Vec<f32> {
+    image.crop(square(face), SIZE, INPUT)
 }

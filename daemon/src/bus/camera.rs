@@ -206,7 +206,7 @@ impl Camera {
         let (running, events) = self.shared.vault.start(request, wait_ms).await?;
         // The caller may have gone, or started something else, in the meantime: then this is dropped.
         let run = self.shared.claims().started(&self.record.id, caller, operation, running)?;
-        let destination = zbus::names::BusName::try_from(caller.to_owned()).map_err(zbus::Error::from)?;
+        let destination = zbus::names::BusName::try_from(caller.to_owned())?;
         let emitter = SignalEmitter::new(bus, self.path.clone())?.set_destination(destination).into_owned();
         let progress =
             Progress { shared: self.shared.clone(), camera: self.record.id.clone(), run, operation };

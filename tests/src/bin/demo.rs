@@ -329,7 +329,7 @@ fn expect(done: &Finished, status: i32, word: &str) -> Result<()> {
 }
 
 fn last_line(done: &Finished) -> String {
-    let lines = done.err.lines().chain(done.out.lines()).filter(|l| !l.contains("PWRAP"));
-    let line = lines.last().unwrap_or("");
+    let mut lines = done.err.lines().chain(done.out.lines()).filter(|l| !l.contains("PWRAP"));
+    let line = lines.next_back().unwrap_or("");
     line.trim().to_owned()
 }

@@ -2,6 +2,7 @@
 //! same pairing as the kernel's. For demos and tests; never packaged.
 
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use clap::Parser;
@@ -37,6 +38,23 @@ struct Scripted {
     play: PathBuf,
     rate: u32,
     id: String,
+    /// The last film, which is often played again.
+    film: Mutex<Option<(PathBuf, Film)>>,
+}
+
+type Film = Arc<Vec<Picture>>;
+
+impl Scripted {
+    fn film(&self) -> Result<Film, CameraRefusal> {
+        let target = std::fs::canonicalize(&self.play).map_err(|_| CameraRefusal::NoSuchCamera)?;
+        let mut last = self.film.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, film)) = last.as_ref().filter(|(path, _)| *path == target) {
+            return Ok(Arc::clone(film));
+        }
+        let film = Arc::new(load(&target).map_err(|_| CameraRefusal::NoSuchCamera)?);
+        *last = Some((target, Arc::clone(&film)));
+        Ok(film)
+    }
 }
 
 impl Source for Scripted {
@@ -47,7 +65,7 @@ impl Source for Scripted {
     }
 
     fn open(&self, _: &str) -> Result<Box<dyn Stream>, CameraRefusal> {
-        let pictures = load(&self.play).map_err(|_| CameraRefusal::NoSuchCamera)?;
+        let pictures = self.film()?;
         let first = pictures.first().ok_or(CameraRefusal::NoFormat)?;
         let mode = Mode { width: first.width, height: first.height, format: Format::Rgb };
         let period = Duration::from_secs(1) / self.rate.max(1);
@@ -74,7 +92,7 @@ fn load(path: &Path) -> Result<Vec<Picture>, Box<dyn std::error::Error>> {
 struct Playing {
     play: PathBuf,
     mode: Mode,
-    pictures: Vec<Picture>,
+    pictures: Film,
     period: Duration,
     next: Deadline,
     count: u32,
@@ -112,12 +130,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     vultus_journal::start("vultus-scripted-camera");
     let keyring = Keyring::open(&arguments.state)?;
     let patience = Patience {
-        first_frame: Duration::from_secs(4),
-        next_frame: Duration::from_secs(2),
-        message: Duration::from_secs(3),
+        first_frame: Duration::from_secs(30),
+        next_frame: Duration::from_secs(30),
+        message: Duration::from_secs(30),
     };
     let listener = Listener::bind(&arguments.socket, 0o666)?;
-    let source = Scripted { play: arguments.play, rate: arguments.rate, id: arguments.id };
+    let source =
+        Scripted { play: arguments.play, rate: arguments.rate, id: arguments.id, film: Mutex::default() };
     Server::new(source, keyring, Uid(arguments.vault_uid), patience).serve(&listener)?;
     Ok(())
 }
