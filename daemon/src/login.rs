@@ -70,9 +70,7 @@ fn pass_on(
     runtime: &Handle,
 ) -> Result<(), Reason> {
     runtime.block_on(async {
-        tokio::time::timeout(MESSAGE, refuse_remote(bus, peer.pid))
-            .await
-            .unwrap_or(Err(Reason::SessionUnknown))
+        tokio::time::timeout(MESSAGE, refuse_remote(bus, peer)).await.unwrap_or(Err(Reason::SessionUnknown))
     })?;
     let failed = |e| {
         warn!("the vault does not take a login: {e}");

@@ -1,6 +1,6 @@
 //! Whether a process belongs to a remote session, by logind's record of it.
 
-use vultus_ipc::Reason;
+use vultus_ipc::{Peer, Reason};
 use zbus::Connection;
 
 #[zbus::proxy(
@@ -17,24 +17,35 @@ trait Manager {
 trait Session {
     #[zbus(property)]
     fn remote(&self) -> zbus::Result<bool>;
+    #[zbus(property)]
+    fn active(&self) -> zbus::Result<bool>;
 }
 
 /// What logind calls a process that is in no session, as `login` and greeters are.
 const NO_SESSION: &str = "org.freedesktop.login1.NoSessionForPID";
 
-/// Refuses a process whose session is remote, or whose session cannot be looked up.
-pub async fn refuse_remote(bus: &Connection, pid: u32) -> Result<(), Reason> {
-    match session_is_remote(bus, pid).await {
-        Ok(Some(false) | None) => Ok(()),
-        Ok(Some(true)) => Err(Reason::RemoteSession),
+/// Refuses a process whose session is remote, or cannot be looked up. Root's programs may be in no
+/// session at all, as `login` and greeters are; a person's own program must be in one that is active.
+pub async fn refuse_remote(bus: &Connection, peer: Peer) -> Result<(), Reason> {
+    match session_of(bus, peer.pid).await {
+        Ok(Some(session)) if session.remote => Err(Reason::RemoteSession),
+        Ok(Some(session)) if session.active || peer.uid.is_root() => Ok(()),
+        Ok(None) if peer.uid.is_root() => Ok(()),
+        Ok(_) => Err(Reason::SessionUnknown),
         Err(e) => {
-            log::warn!("logind does not say whether a session is remote: {e}");
+            log::warn!("logind does not say whose session this is: {e}");
             Err(Reason::SessionUnknown)
         }
     }
 }
 
-async fn session_is_remote(bus: &Connection, pid: u32) -> zbus::Result<Option<bool>> {
+/// What counts of a session.
+struct Record {
+    remote: bool,
+    active: bool,
+}
+
+async fn session_of(bus: &Connection, pid: u32) -> zbus::Result<Option<Record>> {
     let manager = ManagerProxy::new(bus).await?;
     let path = match manager.get_session_by_pid(pid).await {
         Ok(path) => path,
@@ -42,5 +53,5 @@ async fn session_is_remote(bus: &Connection, pid: u32) -> zbus::Result<Option<bo
         Err(e) => return Err(e),
     };
     let session = SessionProxy::builder(bus).path(path).build().await?;
-    session.remote().await.map(Some)
+    Ok(Some(Record { remote: session.remote().await?, active: session.active().await? }))
 }

@@ -8,7 +8,7 @@ use minicbor::bytes::ByteArray;
 use minicbor::{CborLen, Decode, Encode};
 
 use crate::wire::Message;
-use crate::{Guidance, Verdict};
+use crate::{Guidance, Reason, Verdict};
 
 /// The longest PAM service name that is taken, in bytes.
 pub const SERVICE_LENGTH: usize = 64;
@@ -61,8 +61,19 @@ impl Message for LoginReply {
 
 /// Services that a face alone must not open: they need the person's intent, which cannot be asked yet.
 const NEEDS_INTENT: [&str; 7] = ["sudo", "sudo-i", "su", "su-l", "polkit-1", "pkexec", "doas"];
+/// The password helper's own service: a face must not stand in for the password that authorises a face,
+/// whatever stack a missing file makes the PAM library fall back to.
+const PASSWORD_ONLY: [&str; 2] = ["vultus-password", "other"];
 
-/// Whether this PAM service is refused until the person's intent can be asked.
-pub fn needs_intent(service: &str) -> bool {
-    NEEDS_INTENT.contains(&service)
+/// Why this PAM service is never answered by a face, if it is not.
+pub fn refused_service(service: &str) -> Option<Reason> {
+    if service.len() > SERVICE_LENGTH {
+        Some(Reason::BadRequest)
+    } else if NEEDS_INTENT.contains(&service) {
+        Some(Reason::IntentNeeded)
+    } else if PASSWORD_ONLY.contains(&service) {
+        Some(Reason::NotAllowed)
+    } else {
+        None
+    }
 }

@@ -100,9 +100,6 @@ pub enum Reason {
     #[n(23)]
     #[error("the session record of the login could not be checked")]
     SessionUnknown,
-    #[n(24)]
-    #[error("this face is already enrolled for another user")]
-    FaceTaken,
 }
 
 /// What to tell the person in front of the camera.

@@ -216,7 +216,6 @@ fn every_reason_keeps_its_number() {
         Reason::TooManyFaces,
         Reason::BadRequest,
         Reason::SessionUnknown,
-        Reason::FaceTaken,
     ];
     for (n, reason) in reasons.into_iter().enumerate() {
         fixed(VaultReply::Refused(reason), &format!("82 01 81 {}", number(n)));

@@ -5,6 +5,7 @@ pub mod annotate;
 pub mod client;
 pub mod films;
 pub mod machine;
+pub mod measure;
 pub mod pictures;
 pub mod process;
 pub mod sitter;

@@ -55,10 +55,7 @@ impl Machine {
         // The vault locks its memory where it may; its unit file allows it that, some sandboxes do not.
         let unlimited = rustix::process::Rlimit { current: None, maximum: None };
         let _ = rustix::process::setrlimit(rustix::process::Resource::Memlock, unlimited);
-        let folder = tempfile::Builder::new()
-            .prefix("vultus-")
-            .disable_cleanup(std::path::Path::new("/tmp/keepvt").exists())
-            .tempdir()?;
+        let folder = tempfile::Builder::new().prefix("vultus-").tempdir()?;
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755))?;
         let mut machine = Self::empty(folder)?;
         machine.write_files()?;

@@ -1,4 +1,5 @@
-//! `vultus-vault`: opens the TPM, the state and the models, closes itself in, and serves.
+//! `vultus-vault`: keeps its memory to itself, opens state and models, and serves. The TPM is opened when it
+//! is first needed.
 
 use std::path::PathBuf;
 use std::process::ExitCode;

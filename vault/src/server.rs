@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
 use log::{info, warn};
-use vultus_ipc::login::{LoginQuestion, LoginReply, SERVICE_LENGTH, needs_intent};
+use vultus_ipc::login::{LoginQuestion, LoginReply, refused_service};
 use vultus_ipc::vault::{
     Action, CAMERA_ID_LENGTH, LABEL_LENGTH, PairedCamera, Pairing, TicketNonce, VaultReply, VaultRequest,
     VaultStatus,
@@ -275,13 +275,10 @@ impl Vault {
 
 /// Why this asker gets no judgement, whatever the camera would show.
 fn login_refusal(peer: Peer, question: &LoginQuestion) -> Option<Reason> {
-    if question.service.len() > SERVICE_LENGTH {
-        return Some(Reason::BadRequest);
-    }
     if !peer.uid.is_root() && peer.uid.0 != question.uid {
         return Some(Reason::NotAllowed);
     }
-    needs_intent(&question.service).then_some(Reason::IntentNeeded)
+    refused_service(&question.service)
 }
 
 /// The end of an operation: what its asker allows, and no longer than the configuration allows.

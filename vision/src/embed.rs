@@ -8,6 +8,8 @@ use crate::engine::Network;
 use crate::image::{Image, Normalisation};
 use crate::mesh::Mesh;
 
+/// The network's name in the manifest.
+pub(crate) const MODEL: &str = "mobilefacenet-192";
 /// Numbers in an embedding.
 pub const LENGTH: usize = 192;
 const INPUT: Normalisation = Normalisation { offset: 127.5, factor: 1.0 / 128.0 };
@@ -65,18 +67,20 @@ pub struct Embedder {
 
 impl Embedder {
     pub fn load(model: &[u8]) -> Result<Self, VisionError> {
-        Ok(Self { network: Network::load("mobilefacenet-192", model, [1, 3, align::SIZE, align::SIZE])? })
+        Ok(Self { network: Network::load(MODEL, model, [1, 3, align::SIZE, align::SIZE])? })
     }
 
     /// The embedding of the face with these landmarks. None where the network gives no direction.
     pub fn embed(&self, image: &Image, mesh: &Mesh) -> Result<Option<Embedding>, VisionError> {
-        let mut crop = image.crop(align::alignment(mesh), align::SIZE, INPUT);
-        let input = std::mem::take(&mut crop);
-        let mut outputs = self.network.run(input)?;
+        let mut outputs = self.network.run(input(image, mesh))?;
         let numbers: Option<[f32; LENGTH]> = outputs.first().and_then(|o| o.as_slice().try_into().ok());
         outputs.iter_mut().for_each(Zeroize::zeroize);
-        let numbers =
-            numbers.ok_or_else(|| VisionError::ModelFailed("mobilefacenet-192".into(), "outputs".into()))?;
+        let numbers = numbers.ok_or_else(|| VisionError::ModelFailed(MODEL.into(), "outputs".into()))?;
         Ok(Embedding::normalised(numbers))
     }
+}
+
+/// What the network sees of a face: [`crate::reference`] measures it with the same numbers.
+pub(crate) fn input(image: &Image, mesh: &Mesh) -> Vec<f32> {
+    image.crop(align::alignment(mesh), align::SIZE, INPUT)
 }

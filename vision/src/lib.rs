@@ -16,6 +16,7 @@ pub mod mesh;
 pub mod observe;
 pub mod pose;
 pub mod quality;
+pub mod reference;
 
 pub use embed::Embedding;
 pub use image::Image;

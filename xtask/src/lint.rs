@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::{Result, shell};
 
 /// All of it. The tools that are not part of the toolchain are installed where they are missing.
-pub fn all() -> Result<()> {
+pub fn all(advisories: Option<&Path>) -> Result<()> {
     crate::setup::packages()?;
     shell::run(shell::cargo(&["fmt", "--all", "--check"]))?;
     let clippy = ["clippy", "--workspace", "--all-targets", "--locked", "--", "--deny", "warnings"];
@@ -23,15 +23,14 @@ pub fn all() -> Result<()> {
     }
     shell::run(shell::cargo(&["deny", "--offline", "check", "licenses", "bans", "sources"]))?;
     let mut audit = shell::cargo(&["audit"]);
-    let copy = Path::new("../shared/advisory-db");
-    if copy.exists() {
+    if let Some(copy) = advisories {
         // A machine that cannot fetch the advisories has a copy of them.
         audit.args(["--no-fetch", "--stale", "--db"]).arg(copy);
     }
     shell::run(&mut audit)
 }
 
-/// Which of our crates each may use (DESIGN section 3: dependencies point one way).
+/// Which of our crates each may use: dependencies point one way (docs/architecture.md).
 const MAY_USE: [(&str, &[&str]); 13] = [
     ("vultus-ipc", &[]),
     ("vultus-frames", &[]),

@@ -6,6 +6,7 @@ mod models;
 mod setup;
 mod shell;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -31,7 +32,11 @@ enum Task {
     /// All tests.
     Test,
     /// Formatting, clippy, licences, advisories and the rules of the dependency graph.
-    Lint,
+    Lint {
+        /// A copy of the advisory database, for a machine that cannot fetch it.
+        #[arg(long)]
+        advisories: Option<PathBuf>,
+    },
     /// Speed and memory, beside ONNX Runtime in the same run.
     Bench {
         #[arg(long)]
@@ -62,7 +67,7 @@ fn run(task: Task) -> Result<()> {
             shell::run(if json { demo.arg("--json") } else { &mut demo })
         }
         Task::Test => test(),
-        Task::Lint => lint::all(),
+        Task::Lint { advisories } => lint::all(advisories.as_deref()),
         Task::Bench { json } => {
             prepare()?;
             let mut bench = shell::as_root("target/debug/vultus-bench");

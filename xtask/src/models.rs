@@ -127,7 +127,7 @@ fn download(cache: &Path, packages: &Path, source: &Source) -> Result<()> {
                 pip.args(["--only-binary=:all:", "--python-version", "3.11", "--implementation", "cp"]);
                 pip.args(["--platform", "manylinux_2_17_x86_64", "--platform", "manylinux2014_x86_64"]);
             } else {
-                pip.args(["--no-binary=:all:", "--no-build-isolation"]);
+                pip.arg("--no-binary=:all:");
             }
             pip.arg(format!("{}=={}", source.package, source.version));
             shell::run_quietly(pip)
