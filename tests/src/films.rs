@@ -43,7 +43,7 @@ pub fn shortfalls(observer: &Observer) -> Result<Vec<(&'static str, Picture)>, B
         ("dark", stance(0.18, 0.0)),
         ("bright", stance(2.4, 0.0)),
         ("turned", stance(1.0, 38.0)),
-        ("far", scaled(&straight, 0.4)),
+        ("far", scaled(&straight, 0.5)),
         ("near", scaled(&straight, 2.6)),
         ("blurred", blurred(&straight, 6)),
         ("covered", covered(&straight)),

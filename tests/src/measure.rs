@@ -8,8 +8,9 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use vultus_vision::manifest;
+use vultus_vision::reference::Stages;
 
-use crate::pictures;
+use crate::pictures::{self, Photograph};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
@@ -61,6 +62,19 @@ pub fn memory_during<T: Send>(
 pub fn model_file(name: &str) -> Result<PathBuf> {
     let record = manifest::records()?.into_iter().find(|r| r.name == name);
     Ok(pictures::models().join(record.ok_or_else(|| format!("{name} is not in the manifest"))?.file))
+}
+
+/// Of each network, in the manifest's order, what it is given for each photograph.
+pub fn network_inputs(stages: &Stages) -> Result<[Vec<Vec<f32>>; 3]> {
+    let mut inputs: [Vec<Vec<f32>>; 3] = Default::default();
+    for which in Photograph::ALL {
+        let image = pictures::image(&pictures::photograph(which)?)?;
+        let given = stages.inputs(&image)?.ok_or("a photograph without a face")?;
+        for (list, (_, input)) in inputs.iter_mut().zip(given) {
+            list.push(input);
+        }
+    }
+    Ok(inputs)
 }
 
 /// What ONNX Runtime makes of some inputs of a model: of each, the outputs' elements.

@@ -11,7 +11,7 @@ use vultus_cli::bus::CameraProxy;
 use vultus_daemon::authorisation::{CAMERA, MANAGER, TABLE};
 use vultus_daemon::bus::{MANAGER_PATH, NAME};
 use vultus_tests::client::{self, block_on};
-use vultus_tests::machine::{self, ALICE, BOB, DAEMON, Machine, VAULT};
+use vultus_tests::machine::{ALICE, BOB, CAMERA as CAMERA_USER, CAMERA_ID, DAEMON, Machine, VAULT};
 use vultus_tests::process::{PATIENCE, Process, system, wait_until};
 use zbus::export::ordered_stream::OrderedStreamExt;
 
@@ -119,10 +119,10 @@ impl Answer {
 fn busctl(machine: &Machine, uid: u32, path: &str, interface: &str, rest: &[&str]) -> Result<Answer> {
     let mut arguments = vec!["call", NAME, path, interface];
     arguments.extend(rest);
-    answer(machine, uid, &arguments)
+    ask(machine, uid, &arguments)
 }
 
-fn answer(machine: &Machine, uid: u32, arguments: &[&str]) -> Result<Answer> {
+fn ask(machine: &Machine, uid: u32, arguments: &[&str]) -> Result<Answer> {
     let done = machine.busctl(uid, arguments)?;
     if done.status == 0 {
         return Ok(Answer::Reply(done.out.trim_end().to_owned()));
@@ -196,12 +196,13 @@ fn the_contract_is_what_stands_on_the_bus(machine: &Machine) -> Result {
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../dbus/{interface}.xml"));
         let written = contract(&fs::read_to_string(&file)?, interface)?;
         assert_eq!(contract(&done.out, interface)?, written, "introspection and {}", file.display());
-        let methods = written.iter().filter_map(|member| member.strip_prefix("method name=\"")?.split('"').next());
-        shown.extend(methods.map(|method| (interface.to_owned(), method.to_owned())));
+        for member in &written {
+            let name = member.strip_prefix("method name=\"").and_then(|rest| rest.split('"').next());
+            shown.extend(name.map(|name| (interface.to_owned(), name.to_owned())));
+        }
     }
-    let owned = |(interface, member): (&str, &str)| (interface.to_owned(), member.to_owned());
-    let table: BTreeSet<_> = TABLE.iter().map(|(i, m, _)| owned((i, m))).collect();
-    let called: BTreeSet<_> = CALLS.iter().map(|c| owned((c.interface, c.member))).collect();
+    let table: BTreeSet<_> = TABLE.iter().map(|row| (row.0.to_owned(), row.1.to_owned())).collect();
+    let called: BTreeSet<_> = CALLS.iter().map(|c| (c.interface.to_owned(), c.member.to_owned())).collect();
     assert_eq!(shown, table, "the methods on the bus, and the rows of the daemon's table");
     assert_eq!(called, table, "the calls of this test, and the rows of the daemon's table");
     Ok(())
@@ -223,10 +224,11 @@ fn contract(xml: &str, interface: &str) -> Result<BTreeSet<String>> {
         }
         let (element, attributes) = tag.split_once(' ').unwrap_or((tag, ""));
         let line = format!("{element} {}", sorted(attributes));
-        match (element, members.last_mut()) {
-            ("method" | "signal" | "property", _) => members.push(line),
-            (_, Some(member)) => *member += &format!("; {line}"),
-            (_, None) => return Err(format!("{line} outside of a member").into()),
+        if matches!(element, "method" | "signal" | "property") {
+            members.push(line);
+        } else {
+            let member = members.last_mut().ok_or("an element outside of a member")?;
+            member.push_str(&format!("; {line}"));
         }
     }
     Ok(members.into_iter().collect())
@@ -249,43 +251,55 @@ fn sorted(attributes: &str) -> String {
 /// What the bus's own policy keeps from ever reaching `vultusd`, and who may be `vultusd`.
 fn the_bus_refuses_what_no_row_allows(machine: &Machine) -> Result {
     const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
+    let strange: [(&str, &str, &[&str]); 4] = [
+        (MANAGER_PATH, MANAGER, &["NoSuchMethod"]),
+        (MANAGER_PATH, "org.vultus.Vultus1.Nothing", &["GetCameras"]),
+        (MANAGER_PATH, "org.freedesktop.DBus.Peer", &["GetMachineId"]),
+        (CAMERA_PATH, PROPERTIES, &["Set", "ssv", CAMERA, "Id", "s", "scripted:1"]),
+    ];
     for uid in [0, ALICE] {
-        for (path, interface, rest) in [
-            (MANAGER_PATH, MANAGER, &["NoSuchMethod"][..]),
-            (MANAGER_PATH, "org.vultus.Vultus1.Nothing", &["GetCameras"]),
-            (MANAGER_PATH, "org.freedesktop.DBus.Peer", &["GetMachineId"]),
-            (CAMERA_PATH, PROPERTIES, &["Set", "ssv", CAMERA, "Id", "s", "scripted:1"]),
-        ] {
+        for (path, interface, rest) in strange {
             let answer = busctl(machine, uid, path, interface, rest)?;
             assert!(answer.is_refused("Access denied"), "{interface} {rest:?} by {uid}: {answer:?}");
         }
         let read = busctl(machine, uid, CAMERA_PATH, PROPERTIES, &["Get", "ss", CAMERA, "Id"])?;
-        let id = format!("v s {:?}", machine::CAMERA_ID);
+        let id = format!("v s {CAMERA_ID:?}");
         assert_eq!(read, Answer::Reply(id), "a camera's identity may be read");
     }
     // Flag 4: do not queue. The name is taken, which only its rightful user gets to hear.
-    let bus = ["call", "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus"];
-    let request = [&bus[..], &["RequestName", "su", NAME, "4"]].concat();
-    for uid in [0, ALICE, BOB, VAULT, machine::CAMERA] {
-        let answer = answer(machine, uid, &request)?;
+    let bus = "org.freedesktop.DBus";
+    let request = ["call", bus, "/org/freedesktop/DBus", bus, "RequestName", "su", NAME, "4"];
+    for uid in [0, ALICE, BOB, VAULT, CAMERA_USER] {
+        let answer = ask(machine, uid, &request)?;
         assert!(answer.is_refused("Access denied"), "user {uid} asks for the name: {answer:?}");
     }
-    assert_eq!(answer(machine, DAEMON, &request)?, Answer::Reply("u 3".into()), "vultusd asks for its name");
+    assert_eq!(ask(machine, DAEMON, &request)?, Answer::Reply("u 3".into()), "vultusd asks for its name");
     Ok(())
+}
+
+/// A call that names a user.
+fn naming<'a>(member: &'a str, user: &'a str) -> Vec<&'a str> {
+    match member {
+        "RequestTicket" => vec![member, "ss", user, "enroll"],
+        "ClearLockout" => [vec![member, "say", user, "32"], vec!["0"; 32]].concat(),
+        _ => vec![member, "s", user],
+    }
 }
 
 /// Where the caller may not act for others, a user who exists and one who does not are one and the same.
 fn other_users_are_not_even_named(machine: &Machine) -> Result {
-    let calls: [(&str, &str, fn(&str) -> Vec<&str>); 4] = [
-        (CAMERA_PATH, CAMERA, |user| vec!["Claim", "s", user]),
-        (CAMERA_PATH, CAMERA, |user| vec!["ListEnrolledFaces", "s", user]),
-        (MANAGER_PATH, MANAGER, |user| vec!["RequestTicket", "ss", user, "enroll"]),
-        (MANAGER_PATH, MANAGER, |user| [vec!["ClearLockout", "say", user, "32"], vec!["0"; 32]].concat()),
+    let calls = [
+        (CAMERA_PATH, CAMERA, "Claim"),
+        (CAMERA_PATH, CAMERA, "ListEnrolledFaces"),
+        (MANAGER_PATH, MANAGER, "RequestTicket"),
+        (MANAGER_PATH, MANAGER, "ClearLockout"),
     ];
-    for (path, interface, rest) in calls {
-        for (uid, other) in [(ALICE, "bob"), (ALICE, "root"), (ALICE, "nobody-such"), (BOB, "alice"), (BOB, "nobody-such")] {
-            let answer = busctl(machine, uid, path, interface, &rest(other))?;
-            assert!(answer.is_refused(DENIED), "{:?} for {other} by {uid}: {answer:?}", rest(other)[0]);
+    let strangers =
+        [(ALICE, "bob"), (ALICE, "root"), (ALICE, "nobody-such"), (BOB, "alice"), (BOB, "nobody-such")];
+    for (path, interface, member) in calls {
+        for (uid, other) in strangers {
+            let answer = busctl(machine, uid, path, interface, &naming(member, other))?;
+            assert!(answer.is_refused(DENIED), "{member} for {other} by {uid}: {answer:?}");
         }
     }
     let told = busctl(machine, 0, CAMERA_PATH, CAMERA, &["ListEnrolledFaces", "s", "nobody-such"])?;
@@ -336,11 +350,12 @@ async fn a_claim_is_its_callers(machine: &Machine) -> Result {
     refused("EnrollStop", other.enroll_stop().await, "AlreadyInUse");
     refused("DeleteEnrolledFace", other.delete_enrolled_face(0, ticket()).await, "AlreadyInUse");
     refused("DeleteEnrolledFaces", other.delete_enrolled_faces(ticket()).await, "AlreadyInUse");
-    for (uid, members) in [
-        (ALICE, &["Release", "VerifyStart", "VerifyStop", "EnrollStop"][..]),
+    let others: [(u32, &[&str]); 2] = [
+        (ALICE, &["Release", "VerifyStart", "VerifyStop", "EnrollStop"]),
         (BOB, &["Release", "VerifyStop", "EnrollStop"]),
-    ] {
-        for member in members {
+    ];
+    for (uid, members) in others {
+        for &member in members {
             let answer = busctl(machine, uid, CAMERA_PATH, CAMERA, &[member])?;
             assert!(answer.is_refused(TAKEN), "{member} by {uid}: {answer:?}");
         }
@@ -351,7 +366,8 @@ async fn a_claim_is_its_callers(machine: &Machine) -> Result {
     // After all that the claim is what it was: root verifies Alice, who has no face yet.
     let mut status = own.receive_verify_status().await?;
     own.verify_start().await?;
-    let signal = tokio::time::timeout(PATIENCE, status.next()).await?.ok_or("the bus closed the connection")?;
+    let signal =
+        tokio::time::timeout(PATIENCE, status.next()).await?.ok_or("the bus closed the connection")?;
     assert_eq!(signal.args()?.result, "not-enrolled");
     own.release().await?;
     refused("a second Release", own.release().await, "ClaimDevice");
@@ -382,7 +398,9 @@ async fn claim_in_time(camera: &CameraProxy<'_>) -> Result {
             }
         }
     };
-    Ok(tokio::time::timeout(PATIENCE, claimed).await.map_err(|_| "the claim of a caller that left stays")??)
+    Ok(tokio::time::timeout(PATIENCE, claimed)
+        .await
+        .map_err(|_| "the claim of a caller that left stays")??)
 }
 
 /// A caller may also leave while polkit still asks its user for a password: no claim must come of the

@@ -54,7 +54,12 @@ impl Camera {
     ) -> Result<(), Error> {
         let caller = self.shared.caller(bus, &header).await?;
         let uid = self.shared.user(bus, &header, &caller, username).await?;
-        Ok(self.shared.claims().claim(&self.record.id, &caller.name, uid)?)
+        self.shared.claims().claim(&self.record.id, &caller.name, uid)?;
+        // A caller that left while polkit was asking has been forgotten already: its claim must not stay.
+        if !is_on_bus(bus, &caller.name).await {
+            self.shared.claims().left(&caller.name);
+        }
+        Ok(())
     }
 
     /// Gives the camera back; what runs is cancelled.
@@ -247,6 +252,17 @@ impl Progress {
             Operation::Verify => Camera::verify_status(emitter, verify_word(&result), true).await,
             Operation::Enrol => Camera::enroll_status(emitter, enrol_word(&result), true).await,
         }
+    }
+}
+
+/// Whether a unique name still has its owner; not, where the bus does not say.
+async fn is_on_bus(bus: &Connection, name: &str) -> bool {
+    let Ok(name) = zbus::names::BusName::try_from(name.to_owned()) else {
+        return false;
+    };
+    match zbus::fdo::DBusProxy::new(bus).await {
+        Ok(daemon) => daemon.name_has_owner(name).await.unwrap_or(false),
+        Err(_) => false,
     }
 }
 

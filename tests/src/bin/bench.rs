@@ -9,7 +9,9 @@ use clap::Parser;
 use serde::Serialize;
 use vultus_frames::{Format, FrameClock, Mode, Opener, Opening, Sealer, StaticKey, accept};
 use vultus_tests::machine::{ALICE, Machine, PASSWORD};
-use vultus_tests::measure::{OnnxRuntime, memory, memory_during, model_file, percentile, timed};
+use vultus_tests::measure::{
+    OnnxRuntime, memory, memory_during, model_file, network_inputs, percentile, timed,
+};
 use vultus_tests::pictures::{self, Photograph};
 use vultus_tests::process::{Finished, Process};
 use vultus_tests::video::Picture;
@@ -128,15 +130,7 @@ fn measure(report: &mut Report) -> Result<()> {
 
 /// The engine alone, on what the photographs become.
 fn networks(report: &mut Report, stages: &Stages) -> Result<()> {
-    let mut inputs: [Vec<Vec<f32>>; 3] = Default::default();
-    for which in Photograph::ALL {
-        let image = pictures::image(&pictures::photograph(which)?)?;
-        let given = stages.inputs(&image)?.ok_or("a photograph without a face")?;
-        for (list, (_, input)) in inputs.iter_mut().zip(given) {
-            list.push(input);
-        }
-    }
-    for (name, inputs) in NETWORKS.into_iter().zip(&inputs) {
+    for (name, inputs) in NETWORKS.into_iter().zip(&network_inputs(stages)?) {
         let runner = Runner::load(&pictures::models(), name)?;
         let mut onnx = OnnxRuntime::start(&model_file(name)?, inputs, RUNS_A_ROUND)?;
         // The first runs allocate; the other side has made its own.
