@@ -19,6 +19,8 @@ trait Session {
     fn remote(&self) -> zbus::Result<bool>;
     #[zbus(property)]
     fn active(&self) -> zbus::Result<bool>;
+    #[zbus(property)]
+    fn seat(&self) -> zbus::Result<(String, zbus::OwnedObjectPath)>;
 }
 
 /// What logind calls a process that is in no session, as `login` and greeters are.
@@ -42,6 +44,7 @@ pub async fn refuse_remote(bus: &Connection, peer: Peer) -> Result<(), Reason> {
 /// What counts of a session.
 struct Record {
     remote: bool,
+    /// In the foreground of a seat.
     active: bool,
 }
 
@@ -53,5 +56,6 @@ async fn session_of(bus: &Connection, pid: u32) -> zbus::Result<Option<Record>> 
         Err(e) => return Err(e),
     };
     let session = SessionProxy::builder(bus).path(path).build().await?;
-    Ok(Some(Record { remote: session.remote().await?, active: session.active().await? }))
+    let at_seat = !session.seat().await?.0.is_empty();
+    Ok(Some(Record { remote: session.remote().await?, active: session.active().await? && at_seat }))
 }

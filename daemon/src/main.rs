@@ -40,7 +40,7 @@ fn main() -> ExitCode {
 
 async fn run(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
     let configuration = Configuration::read(&arguments.config)?;
-    let vault = VaultClient { socket: configuration.vault_socket.clone(), uid: Uid(configuration.vault_uid) };
+    let vault = VaultClient::new(configuration.vault_socket.clone(), Uid(configuration.vault_uid));
     let listener = Listener::bind(&configuration.login_socket, 0o666)?;
     let shared =
         Shared { configuration: Arc::new(configuration), vault: vault.clone(), claims: Arc::default() };

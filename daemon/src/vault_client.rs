@@ -2,9 +2,10 @@
 //! handed on as it comes. Dropping the request cancels it.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use vultus_ipc::connection::Handle;
 use vultus_ipc::vault::{VaultReply, VaultRequest};
 use vultus_ipc::{Connection, Deadline, Guidance, IpcError, Reason, Uid};
@@ -18,7 +19,13 @@ const MARGIN: Duration = Duration::from_secs(5);
 pub struct VaultClient {
     pub socket: PathBuf,
     pub uid: Uid,
+    /// How many requests of the bus are under way at a time: the others wait here, so that logins find
+    /// a place at the vault.
+    turns: Arc<Semaphore>,
 }
+
+/// See [`VaultClient::turns`].
+const MOST_REQUESTS: usize = 6;
 
 /// What comes of a request that takes its time.
 #[derive(Debug)]
@@ -40,8 +47,13 @@ impl Drop for Running {
 }
 
 impl VaultClient {
+    pub fn new(socket: PathBuf, uid: Uid) -> Self {
+        Self { socket, uid, turns: Arc::new(Semaphore::new(MOST_REQUESTS)) }
+    }
+
     /// A request that answers at once.
     pub async fn ask(&self, request: VaultRequest) -> Result<VaultReply, Reason> {
+        let _turn = self.turns.acquire().await.map_err(|_| Reason::Internal)?;
         let client = self.clone();
         let asked = tokio::task::spawn_blocking(move || {
             let deadline = Deadline::after(SHORT);

@@ -51,6 +51,12 @@ impl Connection {
 
     /// Takes over a connected stream socket, such as one that was accepted or handed over.
     pub fn adopt(socket: OwnedFd) -> Result<Self, IpcError> {
+        let unix = sockopt::socket_domain(&socket)? == AddressFamily::UNIX;
+        if !unix || sockopt::socket_type(&socket)? != SocketType::STREAM {
+            return Err(IpcError::Malformed("not a unix stream socket"));
+        }
+        // Unconnected sockets have no peer to ask about.
+        rustix::net::getpeername(&socket)?;
         rustix::io::ioctl_fionbio(&socket, true)?;
         sockopt::set_socket_passcred(&socket, true)?;
         Ok(Self { socket })
@@ -252,8 +258,14 @@ impl Listener {
         let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
         let address = SocketAddrUnix::new(path)?;
         remove_dead(path)?;
-        rustix::net::bind(&socket, &address)?;
-        rustix::fs::chmod(path, rustix::fs::Mode::from_raw_mode(mode))?;
+        // The mode goes with the socket, not with the name, which might be somebody else's by then.
+        rustix::fs::fchmod(&socket, rustix::fs::Mode::from_raw_mode(mode))?;
+        let umask = rustix::process::umask(rustix::fs::Mode::empty());
+        let bound = rustix::net::bind(&socket, &address);
+        rustix::process::umask(umask);
+        bound?;
+        // Inherited by what is accepted: no byte arrives without its sender's name.
+        sockopt::set_socket_passcred(&socket, true)?;
         rustix::net::listen(&socket, 16)?;
         let inode = rustix::fs::lstat(path)?.st_ino;
         Ok(Self { socket, name: Some((path.to_owned(), inode)) })

@@ -59,21 +59,68 @@ impl Message for LoginReply {
     const CAP: usize = 256;
 }
 
-/// Services that a face alone must not open: they need the person's intent, which cannot be asked yet.
+/// Services that a face may answer: a person logs in or unlocks the screen she sits at. For all others a
+/// face alone is not enough, since nothing shows that she means that service.
+const LOGINS: [&str; 15] = [
+    "login",
+    "greetd",
+    "gdm-password",
+    "gdm-face",
+    "sddm",
+    "lightdm",
+    "lxdm",
+    "cosmic-greeter",
+    "kde",
+    "swaylock",
+    "hyprlock",
+    "i3lock",
+    "xscreensaver",
+    "cinnamon-screensaver",
+    "mate-screensaver",
+];
+/// Services that need the person's intent, which cannot be asked yet: no configuration changes that.
 const NEEDS_INTENT: [&str; 7] = ["sudo", "sudo-i", "su", "su-l", "polkit-1", "pkexec", "doas"];
 /// The password helper's own service: a face must not stand in for the password that authorises a face,
 /// whatever stack a missing file makes the PAM library fall back to.
 const PASSWORD_ONLY: [&str; 2] = ["vultus-password", "other"];
 
-/// Why this PAM service is never answered by a face, if it is not.
-pub fn refused_service(service: &str) -> Option<Reason> {
+/// Why this PAM service is never answered by a face, if it is not. `more` are services that root has
+/// added to the logins.
+pub fn refused_service(service: &str, more: &[String]) -> Option<Reason> {
     if service.len() > SERVICE_LENGTH {
         Some(Reason::BadRequest)
-    } else if NEEDS_INTENT.contains(&service) {
-        Some(Reason::IntentNeeded)
     } else if PASSWORD_ONLY.contains(&service) {
         Some(Reason::NotAllowed)
+    } else if NEEDS_INTENT.contains(&service)
+        || !(LOGINS.contains(&service) || more.iter().any(|m| m == service))
+    {
+        Some(Reason::IntentNeeded)
     } else {
         None
+    }
+}
+
+/// Whether the module need not even ask: no configuration of the vault could allow this service.
+pub fn never_by_face(service: &str) -> bool {
+    service.len() > SERVICE_LENGTH || PASSWORD_ONLY.contains(&service) || NEEDS_INTENT.contains(&service)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_logins_are_answered_by_a_face() {
+        assert_eq!(refused_service("login", &[]), None);
+        assert_eq!(refused_service("chsh", &[]), Some(Reason::IntentNeeded));
+        assert_eq!(refused_service("mylock", &["mylock".into()]), None);
+    }
+
+    #[test]
+    fn no_configuration_adds_what_needs_intent_or_a_password() {
+        for service in NEEDS_INTENT.iter().chain(&PASSWORD_ONLY) {
+            assert!(refused_service(service, &[service.to_string()]).is_some(), "{service}");
+            assert!(never_by_face(service));
+        }
     }
 }

@@ -11,7 +11,7 @@ use pam::constants::{PAM_TEXT_INFO, PamFlag, PamResultCode};
 use pam::conv::Conv;
 use pam::items::{RHost, Service};
 use pam::module::{PamHandle, PamHooks};
-use vultus_ipc::login::refused_service;
+use vultus_ipc::login::never_by_face;
 
 use crate::arguments::Arguments;
 use crate::question::{Answer, ask};
@@ -94,7 +94,7 @@ fn who(handle: &mut PamHandle) -> Option<(String, u32)> {
         _ => return None,
     }
     let service = handle.get_item::<Service<'_>>().ok()??.0.to_str().ok()?.to_owned();
-    if refused_service(&service).is_some() {
+    if never_by_face(&service) {
         return None;
     }
     let name = handle.get_user(None).ok()?;

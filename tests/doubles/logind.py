@@ -28,6 +28,7 @@ bus = dbus.SystemBus()
 name = dbus.service.BusName("org.freedesktop.login1", bus)
 manager = dbusmock.mockobject.DBusMockObject(name, PATH, MANAGER, {})
 manager.AddMethod(MANAGER, "GetSessionByPID", "u", "o", LOOK_UP)
-manager.AddObject(f"{PATH}/session/remote", SESSION, {"Remote": dbus.Boolean(True), "Active": dbus.Boolean(True)}, [])
+manager.AddObject(f"{PATH}/session/remote", SESSION, {"Remote": dbus.Boolean(True), "Active": dbus.Boolean(True),
+    "Seat": dbus.Struct(("seat0", dbus.ObjectPath("/org/freedesktop/login1/seat/seat0")), signature="so")}, [])
 print("ready", flush=True)
 GLib.MainLoop().run()

@@ -38,6 +38,7 @@ fn configuration(socket: &Path, uid: Uid) -> Configuration {
         tpm: String::new(),
         registers: Vec::new(),
         daemon_uid: 0,
+        services: Vec::new(),
         cameras: vec![CameraPlace { socket: socket.to_owned(), uid: uid.0 }],
         longest_attempt_ms: 20_000,
         longest_enrolment_ms: 20_000,

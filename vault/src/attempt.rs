@@ -1,6 +1,7 @@
 //! One attempt: frames come in, usable ones are compared with one user's templates, and a verdict
 //! comes out. A failure is charged, and is on the disk, before the first comparison.
 
+use std::sync::MutexGuard;
 use std::time::{Duration, Instant};
 
 use log::{info, warn};
@@ -10,7 +11,7 @@ use vultus_vision::{FaceView, Image, Observation, Observer, Shortfall};
 
 use crate::VaultError;
 use crate::camera_link::CameraLink;
-use crate::clock::Moment;
+use crate::clock::{Moment, slept_ms};
 use crate::configuration::Configuration;
 use crate::keys::{Keys, OpenState};
 use crate::lockout::Admission;
@@ -30,8 +31,12 @@ pub trait Asker {
 const GLANCE: Duration = Duration::from_millis(50);
 /// The same guidance is not repeated sooner.
 const REPEAT: Duration = Duration::from_secs(2);
-/// While no comparison has agreed, the person gets this long to move before the next.
+/// From the second comparison on, the person gets this long to move before the next, whatever the
+/// comparison said: time must not tell.
 const PAUSE: Duration = Duration::from_millis(150);
+
+/// The two clocks are read one after the other.
+const SLEEP_MARGIN_MS: u64 = 250;
 
 /// Who is to be verified, with what and until when.
 pub struct Question<'a> {
@@ -40,15 +45,19 @@ pub struct Question<'a> {
     pub deadline: Deadline,
 }
 
+/// Gives the right to look through a camera, which one attempt has at a time.
+pub type Look<'a> = dyn Fn() -> Result<MutexGuard<'a, ()>, VaultError> + 'a;
+
 /// Verifies one person. Every error becomes a verdict that denies.
 pub fn verify(
     keys: &Keys,
     configuration: &Configuration,
     observer: &Observer,
     question: &Question<'_>,
+    look: &Look<'_>,
     asker: &mut dyn Asker,
 ) -> Verdict {
-    match judge(keys, configuration, observer, question, asker) {
+    match judge(keys, configuration, observer, question, look, asker) {
         Ok(verdict) => verdict,
         Err(e) => {
             warn!(vultus_uid = question.uid; "not judged: {e}");
@@ -62,9 +71,15 @@ fn judge(
     configuration: &Configuration,
     observer: &Observer,
     question: &Question<'_>,
+    look: &Look<'_>,
     asker: &mut dyn Asker,
 ) -> Result<Verdict, VaultError> {
     let state = keys.open()?;
+    // Who has no face keeps nobody waiting.
+    if state.templates(question.uid)?.is_empty() {
+        return Err(Reason::NotEnrolled.into());
+    }
+    let _looking = look()?;
     if let Some(seconds) = locked_out(&state, question.uid)? {
         return Ok(Verdict::LockedOut { seconds });
     }
@@ -134,7 +149,7 @@ impl Attempt<'_> {
                     return Ok(Verdict::Accepted);
                 }
                 Decision::Refused => return Ok(Verdict::Refused),
-                Decision::Open if self.matcher.agreed() => {}
+                Decision::Open if self.matcher.comparisons() == 1 => {}
                 Decision::Open => watch.pause(PAUSE),
             }
         }
@@ -167,11 +182,13 @@ pub struct Watch<'a> {
     deadline: Deadline,
     said: Option<(Guidance, Instant)>,
     not_before: Instant,
+    /// How long the machine had slept when this began.
+    slept_ms: u64,
 }
 
 impl<'a> Watch<'a> {
     pub fn new(link: &'a CameraLink, observer: &'a Observer, deadline: Deadline) -> Self {
-        Self { link, observer, deadline, said: None, not_before: Instant::now() }
+        Self { link, observer, deadline, said: None, not_before: Instant::now(), slept_ms: slept_ms() }
     }
 
     /// Leaves out the frames of the next moment, so that the next look shows something new.
@@ -197,6 +214,11 @@ impl<'a> Watch<'a> {
             }
             if self.deadline.passed() {
                 return Err(Reason::NoFace.into());
+            }
+            // Deadlines and the ages of frames stand still while the machine sleeps. Whoever sat there
+            // before is no evidence of who sits there now.
+            if slept_ms() > self.slept_ms + SLEEP_MARGIN_MS {
+                return Err(Reason::Cancelled.into());
             }
             let Some(frame) = self.link.next(GLANCE.min(self.deadline.remaining()))? else {
                 continue;

@@ -25,3 +25,10 @@ pub fn monotonic_us() -> u64 {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
     now.tv_sec as u64 * 1_000_000 + now.tv_nsec as u64 / 1_000
 }
+
+/// How long the machine has slept since it booted, in milliseconds.
+pub fn slept_ms() -> u64 {
+    let boot = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    let boot_us = boot.tv_sec as u64 * 1_000_000 + boot.tv_nsec as u64 / 1_000;
+    boot_us.saturating_sub(monotonic_us()) / 1_000
+}

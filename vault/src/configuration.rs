@@ -22,6 +22,10 @@ pub struct Configuration {
     pub registers: Vec<u8>,
     /// The numeric user of `vultusd`.
     pub daemon_uid: u32,
+    /// PAM services that a face may answer besides the known logins and lockers. Those that need intent
+    /// stay refused.
+    #[serde(default)]
+    pub services: Vec<String>,
     /// Where cameras are, in order of preference.
     #[serde(default)]
     pub cameras: Vec<CameraPlace>,

@@ -44,7 +44,7 @@ fn agrees(a: &Fixed, b: &Fixed) -> Choice {
 #[must_use]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
-    /// Enough comparisons cannot agree any more.
+    /// All comparisons were made, and too few agreed.
     Refused,
     /// This face, by its place in the list of templates.
     Accepted(usize),
@@ -71,9 +71,9 @@ impl Matcher {
         self.comparisons > 0
     }
 
-    /// Whether some comparison has agreed so far.
-    pub fn agreed(&self) -> bool {
-        self.agreements.iter().any(|&a| a > 0)
+    /// How many comparisons were made.
+    pub fn comparisons(&self) -> u32 {
+        self.comparisons
     }
 
     /// Compares one probe with every template. Once an attempt is decided, it compares no more.
@@ -144,7 +144,7 @@ mod tests {
 
     #[test]
     fn a_decided_attempt_compares_no_more() {
-        assert_eq!(decide(&[0.1, 0.1, 0.1, 0.1, 0.9, 0.9, 0.9]), Decision::Refused);
+        assert_eq!(decide(&[0.1, 0.1, 0.1, 0.1, 0.1, 0.9, 0.9]), Decision::Refused);
     }
 
     #[test]

@@ -47,6 +47,10 @@ struct Role {
     root: bool,
 }
 
+impl Role {
+    const STRANGER: Self = Self { daemon: false, root: false };
+}
+
 impl Vault {
     pub fn new(configuration: Configuration, keys: Keys, observer: Observer) -> Self {
         Self { configuration, keys, observer, tickets: Mutex::default(), looking: Mutex::new(()) }
@@ -58,7 +62,12 @@ impl Vault {
         let places = Places::new(MOST_CONNECTIONS, MOST_OF_ONE);
         loop {
             let connection = listener.accept()?;
-            let Some(place) = connection.peer().ok().and_then(|peer| places.take(peer.uid)) else {
+            // A stranger gets neither a place nor a thread.
+            let place = match connection.peer() {
+                Ok(peer) if vault.role(peer.uid) != Role::STRANGER => places.take(peer.uid),
+                _ => continue,
+            };
+            let Some(place) = place else {
                 warn!("too many connections: one was closed");
                 continue;
             };
@@ -123,12 +132,12 @@ impl Vault {
                 self.verify(uid, camera.as_deref(), wait_ms, &mut Caller { connection })
             }
             VaultRequest::Enroll { uid, label, camera, ticket, wait_ms } if role.daemon => {
-                self.consume(uid, Action::Enroll, &ticket)?;
                 checked_label(&label)?;
                 checked_camera(camera.as_deref())?;
+                let _looking = self.look(Deadline::after(QUEUE))?;
+                self.consume(uid, Action::Enroll, &ticket)?;
                 let deadline = deadline(wait_ms, self.configuration.longest_enrolment_ms);
                 let order = Order { uid, label: &label, camera: camera.as_deref(), deadline };
-                let _looking = self.look()?;
                 let mut asker = Caller { connection };
                 enrol(&self.keys, &self.configuration, &self.observer, &order, &mut asker)
                     .map(VaultReply::Enrolled)
@@ -138,10 +147,13 @@ impl Vault {
                 Ok(VaultReply::Faces(templates.iter().map(|(face, t)| t.record(*face)).collect()))
             }
             VaultRequest::DeleteFaces { uid, face, ticket } if role.daemon => {
+                // Not beside an attempt: a face that is deleted opens nothing after that.
+                let _looking = self.look(Deadline::after(QUEUE))?;
                 self.consume(uid, Action::Delete, &ticket)?;
                 self.delete(uid, face)
             }
             VaultRequest::ClearLockout { uid, ticket } if role.daemon => {
+                let _looking = self.look(Deadline::after(QUEUE))?;
                 self.consume(uid, Action::ClearLockout, &ticket)?;
                 self.keys.open()?.put_counter(uid, &Default::default())?;
                 info!(vultus_uid = uid; "failures forgotten after a password");
@@ -218,9 +230,9 @@ impl Vault {
     ) -> Result<VaultReply, VaultError> {
         checked_camera(camera)?;
         let deadline = deadline(wait_ms, self.configuration.longest_attempt_ms);
-        let _looking = self.look()?;
         let question = Question { uid, camera, deadline };
-        let verdict = verify(&self.keys, &self.configuration, &self.observer, &question, asker);
+        let look = || self.look(Deadline::after(QUEUE));
+        let verdict = verify(&self.keys, &self.configuration, &self.observer, &question, &look, asker);
         Ok(VaultReply::Judged(verdict))
     }
 
@@ -236,18 +248,18 @@ impl Vault {
 
     fn judge_login(&self, asker: &mut Connection, question: &LoginQuestion) -> Verdict {
         let refusal = match asker.peer() {
-            Ok(peer) => login_refusal(peer, question),
+            Ok(peer) => login_refusal(peer, question, &self.configuration.services),
             Err(_) => Some(Reason::Internal),
         };
         if let Some(reason) = refusal {
             return Verdict::NotJudged(reason);
         }
-        let Ok(_looking) = self.look() else {
-            return Verdict::NotJudged(Reason::Busy);
-        };
         let deadline = deadline(question.wait_ms, self.configuration.longest_attempt_ms);
         let attempt = Question { uid: question.uid, camera: None, deadline };
-        verify(&self.keys, &self.configuration, &self.observer, &attempt, &mut LoginAsker { asker })
+        // A login waits for whoever looks: those have deadlines too.
+        let look = || self.look(deadline);
+        let mut asker = LoginAsker { asker };
+        verify(&self.keys, &self.configuration, &self.observer, &attempt, &look, &mut asker)
     }
 
     fn consume(&self, uid: u32, action: Action, ticket: &TicketNonce) -> Result<(), VaultError> {
@@ -258,9 +270,8 @@ impl Vault {
         self.tickets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The right to look through a camera.
-    fn look(&self) -> Result<std::sync::MutexGuard<'_, ()>, VaultError> {
-        let until = Deadline::after(QUEUE);
+    /// The right to look through a camera, waited for until then.
+    fn look(&self, until: Deadline) -> Result<std::sync::MutexGuard<'_, ()>, VaultError> {
         loop {
             match self.looking.try_lock() {
                 Ok(guard) => return Ok(guard),
@@ -274,11 +285,11 @@ impl Vault {
 }
 
 /// Why this asker gets no judgement, whatever the camera would show.
-fn login_refusal(peer: Peer, question: &LoginQuestion) -> Option<Reason> {
+fn login_refusal(peer: Peer, question: &LoginQuestion, services: &[String]) -> Option<Reason> {
     if !peer.uid.is_root() && peer.uid.0 != question.uid {
         return Some(Reason::NotAllowed);
     }
-    refused_service(&question.service)
+    refused_service(&question.service, services)
 }
 
 /// The end of an operation: what its asker allows, and no longer than the configuration allows.

@@ -52,6 +52,7 @@ impl Store {
             .disable_statement_logging();
         let connection = runtime.block_on(async {
             let mut connection = options.connect().await?;
+            refuse_strange_schema(&mut connection).await?;
             sqlx::migrate!("./migrations").run(&mut connection).await?;
             Ok::<_, VaultError>(connection)
         })?;
@@ -145,6 +146,7 @@ impl Store {
                         }
                     };
                     query.execute(&mut *transaction).await?;
+                    stands(&mut transaction, change).await?;
                 }
                 transaction.commit().await?;
                 Ok(())
@@ -166,6 +168,37 @@ impl Store {
         // A panic in between left no transaction open: dropping one rolls it back.
         work(&mut self.database.lock().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+/// Refuses a database that does more than keep rows: a trigger could undo a charge or a deletion.
+async fn refuse_strange_schema(connection: &mut SqliteConnection) -> Result<(), VaultError> {
+    let query = sqlx::query("SELECT 1 FROM sqlite_schema WHERE type NOT IN ('table', 'index') LIMIT 1");
+    match query.fetch_optional(connection).await? {
+        None => Ok(()),
+        Some(_) => Err(VaultError::Altered),
+    }
+}
+
+/// Reads a change back, within its transaction: what the database says it did is what it did.
+async fn stands(connection: &mut SqliteConnection, change: &Change) -> Result<(), VaultError> {
+    let name = match change {
+        Change::Put(row) => row.name,
+        Change::Delete(name) => *name,
+    };
+    let query = sqlx::query("SELECT version, content FROM sealed WHERE kind = $1 AND uid = $2 AND item = $3")
+        .bind(name.kind)
+        .bind(name.uid)
+        .bind(name.item);
+    let found = query.fetch_optional(connection).await?;
+    let stands = match (change, found) {
+        (Change::Delete(_), None) => true,
+        (Change::Put(row), Some(found)) => {
+            let (version, content): (i64, Vec<u8>) = (found.try_get(0)?, found.try_get(1)?);
+            version == row.version && content == row.content
+        }
+        _ => false,
+    };
+    if stands { Ok(()) } else { Err(VaultError::Altered) }
 }
 
 fn sealed_row(row: &sqlx::sqlite::SqliteRow) -> Result<SealedRow, VaultError> {

@@ -108,7 +108,11 @@ impl Manager {
         };
         let gone = self.gone(&cameras);
         for path in gone {
-            objects.remove::<Camera, _>(path).await?;
+            match objects.remove::<Camera, _>(path).await {
+                // It may have been taken away before.
+                Ok(_) | Err(zbus::Error::InterfaceNotFound) => {}
+                Err(e) => return Err(e.into()),
+            }
         }
         let mut paths = Vec::new();
         for camera in cameras {

@@ -47,7 +47,7 @@ impl Shared {
     ) -> Result<u32, Error> {
         let uid = match name {
             "" => return Ok(caller.uid.0),
-            name => user_number(name),
+            name => user_number(name.to_owned()).await,
         };
         match uid {
             Some(uid) if Uid(uid) == caller.uid => Ok(uid),
@@ -60,6 +60,8 @@ impl Shared {
     }
 }
 
-fn user_number(name: &str) -> Option<u32> {
-    nix::unistd::User::from_name(name).ok()?.map(|user| user.uid.as_raw())
+/// Looks a name up on a thread that may block: a directory service may be slow.
+async fn user_number(name: String) -> Option<u32> {
+    let user = tokio::task::spawn_blocking(move || nix::unistd::User::from_name(&name)).await;
+    user.ok()?.ok()?.map(|user| user.uid.as_raw())
 }
