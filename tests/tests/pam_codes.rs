@@ -150,7 +150,12 @@ fn who_is_not_judged(machine: &Machine) -> Result {
     fs::write(machine.path("pam/vultus-password"), own)?;
     service(machine, "sudoku", &arguments)?;
     // Only logins and lockers, and what root has named besides, are answered by a face.
-    unavailable(machine, "a service that nobody has named", &["sudoku", "alice", "authenticate"], None)?;
+    unavailable(
+        machine,
+        "a service that nobody has named",
+        &["sudoku", "alice", "authenticate"],
+        Some(Reason::IntentNeeded),
+    )?;
 
     // People's own programs, which no session of logind's is known of here.
     for uid in [ALICE, BOB] {
