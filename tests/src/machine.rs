@@ -237,7 +237,7 @@ impl Machine {
     pub fn vault_configuration(&self, more: &str) -> String {
         format!(
             "socket = {:?}\nstate = {:?}\nmodels = {:?}\ntpm = \"swtpm:host=127.0.0.1,port={}\"\n\
-             daemon_uid = {DAEMON}\nservices = [\"face-only\", \"face-briefly\"]\noldest_frame_ms = 10000\ncamera_opening_ms = 30000\nlongest_attempt_ms = 60000\nlongest_enrolment_ms = 120000\ntpm_patience_ms = 30000\n{more}\n\
+             daemon_uid = {DAEMON}\nservices = [\"face-only\", \"short\", \"default\", \"wrong\", \"odd\", \"own\"]\noldest_frame_ms = 10000\ncamera_opening_ms = 30000\nlongest_attempt_ms = 60000\nlongest_enrolment_ms = 120000\ntpm_patience_ms = 30000\n{more}\n\
              [[cameras]]\nsocket = {:?}\nuid = {CAMERA}\n",
             self.path("run/vault.sock"),
             self.path("vault-state"),

@@ -50,6 +50,9 @@ pub struct Stages {
     pub embedder: Embedder,
 }
 
+/// What each network is given: its name and the elements of its input.
+pub type Inputs = [(&'static str, Vec<f32>); 3];
+
 impl Stages {
     pub fn load(models: &Models) -> Result<Self, VisionError> {
         Ok(Self {
@@ -66,7 +69,7 @@ impl Stages {
 
     /// What each network is given for the largest face of a picture: name and elements, in the order
     /// of [`NETWORKS`]. None where there is no face.
-    pub fn inputs(&self, image: &Image) -> Result<Option<[(&'static str, Vec<f32>); 3]>, VisionError> {
+    pub fn inputs(&self, image: &Image) -> Result<Option<Inputs>, VisionError> {
         let Some(face) = self.largest(image)? else {
             return Ok(None);
         };

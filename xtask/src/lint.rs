@@ -21,6 +21,8 @@ pub fn all(advisories: Option<&Path>) -> Result<()> {
             shell::run(shell::cargo(&["install", "--debug", "--locked", tool]))?;
         }
     }
+    // The graph names packages of other systems, too, which no build here has fetched.
+    shell::run(shell::cargo(&["fetch", "--locked"]))?;
     shell::run(shell::cargo(&["deny", "--offline", "check", "licenses", "bans", "sources"]))?;
     let mut audit = shell::cargo(&["audit"]);
     if let Some(copy) = advisories {
