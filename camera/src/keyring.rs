@@ -1,5 +1,7 @@
 //! The camera process's keys on the disk: one key of its own for each paired camera, and the vault key
 //! that is pinned for it. One small file a camera, written whole or not at all.
+//!
+//! Threat model: M24.
 
 use std::io::Write;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};

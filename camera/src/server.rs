@@ -1,5 +1,7 @@
 //! Answers the vault: lists cameras, pairs them, and streams sealed frames of one camera until the
 //! connection closes.
+//!
+//! Threat model: M18.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,4 +1,6 @@
 //! A person's conversation with `vultus-password`, which ends in a ticket at the vault.
+//!
+//! Threat model: M13.
 
 use std::path::Path;
 use std::time::Duration;

@@ -1,5 +1,7 @@
 //! Who may call what: one table with a row for each method, asked of polkit. A method without a row is
 //! refused, and so is everything where polkit does not answer.
+//!
+//! Threat model: M9.
 
 use std::collections::HashMap;
 

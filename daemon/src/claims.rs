@@ -1,5 +1,7 @@
 //! Who has claimed which camera, for which user, and what runs there. A claim belongs to the caller's
 //! unique name on the bus, and ends with it.
+//!
+//! Threat model: M10.
 
 use std::collections::HashMap;
 

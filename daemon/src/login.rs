@@ -1,5 +1,7 @@
 //! The PAM module's socket: a question is read, its asker's session is looked up, and the connection
 //! goes to the vault, which answers it. Nothing of the answer passes through here.
+//!
+//! Threat model: M11.
 
 use std::time::Duration;
 

@@ -1,4 +1,6 @@
 //! Whether a process belongs to a remote session, by logind's record of it.
+//!
+//! Threat model: M14.
 
 use vultus_ipc::{Peer, Reason};
 use zbus::Connection;

@@ -1,4 +1,6 @@
 //! The raw pixel formats that may cross to the vault, and how many bytes each takes.
+//!
+//! Threat model: M16.
 
 use minicbor::{Decode, Encode};
 

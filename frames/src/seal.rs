@@ -1,5 +1,7 @@
 //! Frames under one session's key: sealed and signed in the camera process, checked and opened in the
 //! vault, strictly one after the other.
+//!
+//! Threat model: M16, M17.
 
 use std::time::Duration;
 

@@ -3,6 +3,8 @@
 //!
 //! offer  = version, attempt nonce, camera identity, vault's ephemeral key; signed by the vault
 //! answer = camera's ephemeral key, mode; signed by the camera over the offer and the answer
+//!
+//! Threat model: M17.
 
 use hkdf::Hkdf;
 use minicbor::bytes::{ByteArray, ByteVec};

@@ -1,4 +1,6 @@
 //! A unix stream of messages, each read and written by a deadline, with the sender's user at hand.
+//!
+//! Threat model: M6.
 
 use std::io::{IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;

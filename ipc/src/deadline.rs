@@ -1,4 +1,6 @@
 //! One moment by which an operation ends, handed down so that no step waits longer than the whole.
+//!
+//! Threat model: M28.
 
 use std::time::{Duration, Instant};
 

@@ -3,6 +3,8 @@
 //! The module connects to `vultusd`, which may refuse, or hands the connection on to the vault. The
 //! vault answers by itself, so that a verdict counts only when its bytes came from the vault's user,
 //! and repeats the question, so that it cannot be the answer to another.
+//!
+//! Threat model: M11, M15.
 
 use minicbor::bytes::ByteArray;
 use minicbor::{CborLen, Decode, Encode};

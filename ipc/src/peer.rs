@@ -1,4 +1,6 @@
 //! Who is at the other end, as the kernel says: never as the message says.
+//!
+//! Threat model: M6.
 
 use std::os::fd::AsFd;
 

@@ -1,4 +1,6 @@
 //! How many are served at a time: in all, and of one user, so that nobody takes every place.
+//!
+//! Threat model: M29.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};

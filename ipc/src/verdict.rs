@@ -1,4 +1,6 @@
 //! The words in which a judgement crosses a boundary: verdicts deny by default, reasons are coarse.
+//!
+//! Threat model: M4.
 
 use minicbor::{CborLen, Decode, Encode};
 

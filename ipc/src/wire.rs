@@ -1,4 +1,6 @@
 //! Length-prefixed, capped, canonical messages: bytes in, one typed message or a typed error out.
+//!
+//! Threat model: M28.
 
 use minicbor::{CborLen, Decode, Encode};
 use zeroize::Zeroizing;

@@ -1,5 +1,7 @@
 //! Where log records go: the journal with structured fields, or standard error where no journal is.
 //! It filters nothing out for secrecy: what is secret is never logged.
+//!
+//! Threat model: M31.
 #![forbid(unsafe_code)]
 
 use log::kv::{Key, Value, VisitSource};

@@ -1,5 +1,7 @@
 //! `pam_vultus.so`: asks one question and maps one answer to one PAM code. It starts no thread, reads
 //! no environment and leaves no descriptor behind; it never says `PAM_IGNORE`.
+//!
+//! Threat model: M30.
 #![deny(unsafe_code)]
 
 mod arguments;

@@ -1,4 +1,6 @@
 //! One question on one connection, and the answer that counts: the vault's own, to this very question.
+//!
+//! Threat model: M11.
 
 use std::time::Duration;
 

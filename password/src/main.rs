@@ -1,6 +1,8 @@
 //! `vultus-password`: checks a person's password through its own PAM service, and hands the vault a
 //! ticket for the one action that the person asked for. It runs as root, so that the vault can tell its
 //! word from everybody else's; it knows nothing of faces, and keeps nothing.
+//!
+//! Threat model: M12, M13.
 
 mod conversation;
 

@@ -259,7 +259,7 @@ impl Machine {
     }
 
     /// The same, with PAM's services in the machine's folder.
-    fn with_pam(&self, command: Command) -> Command {
+    pub fn with_pam(&self, command: Command) -> Command {
         let mut command = self.inside(command);
         command
             .env("LD_PRELOAD", "libpam_wrapper.so:libnss_wrapper.so")

@@ -1,4 +1,6 @@
 //! One open TPM: its storage key, and sessions that are salted with it and encrypt their parameters.
+//!
+//! Threat model: M23.
 
 use std::str::FromStr;
 

@@ -1,4 +1,6 @@
 //! Thirty-two bytes that the TPM gives back only under its policy.
+//!
+//! Threat model: M20, M21.
 
 use tss_esapi::attributes::ObjectAttributesBuilder;
 use tss_esapi::constants::{CommandCode, SessionType};

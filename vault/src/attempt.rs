@@ -1,5 +1,7 @@
 //! One attempt: frames come in, usable ones are compared with one user's templates, and a verdict
 //! comes out. A failure is charged, and is on the disk, before the first comparison.
+//!
+//! Threat model: M2, M19, M34.
 
 use std::sync::MutexGuard;
 use std::time::{Duration, Instant};

@@ -1,4 +1,6 @@
 //! Time that no one can set: which boot this is, and how long it has lasted, suspend included.
+//!
+//! Threat model: M3.
 
 use crate::VaultError;
 

@@ -1,5 +1,7 @@
 //! The state key: thirty-two bytes that the TPM gives back for one operation, and the sealing of rows
 //! under it. Without the TPM there are no rows to read, and none are touched.
+//!
+//! Threat model: M20.
 
 use std::sync::{Mutex, PoisonError};
 

@@ -1,5 +1,7 @@
 //! Counts failures and says how long to wait. It survives restarts, and no clock that can be set
 //! plays a part: a delay runs by the time since boot, and starts again in full after a reboot.
+//!
+//! Threat model: M3.
 
 use minicbor::{CborLen, Decode, Encode};
 

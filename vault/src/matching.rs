@@ -1,5 +1,7 @@
 //! Compares embeddings with templates, and decides an attempt of a few comparisons. The arithmetic
 //! takes the same steps whatever the numbers are, and no score leaves this file.
+//!
+//! Threat model: M1, M4.
 
 use subtle::{Choice, ConditionallySelectable, ConstantTimeGreater};
 use vultus_vision::Embedding;

@@ -1,5 +1,7 @@
 //! Which cameras there are, and the exchange of keys with one of them. Root asks for it; the vault
 //! checks the camera process's user by the kernel's word.
+//!
+//! Threat model: M18.
 
 use std::path::Path;
 use std::time::Duration;

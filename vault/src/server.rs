@@ -1,5 +1,7 @@
 //! Who may ask what, and the answers. Every request has a connection of its own, whose asker the
 //! kernel names; no message says who sent it.
+//!
+//! Threat model: M7, M8, M29.
 
 use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 use std::time::{Duration, Instant};

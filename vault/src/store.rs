@@ -1,6 +1,8 @@
 //! The state file: rows as bytes, in SQLite. Every change is one transaction that is on the disk when
 //! the call returns; a kill at any moment leaves the old state or the new. It cannot read what it
 //! keeps: `keys` seals and opens rows.
+//!
+//! Threat model: M22, M24, M33.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;

@@ -1,5 +1,7 @@
 //! Tickets: proof that a user's password was right a moment ago, for one action, once. They live in
 //! memory only: a restart forgets them all.
+//!
+//! Threat model: M12.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};

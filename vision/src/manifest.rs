@@ -1,5 +1,7 @@
 //! Which model files there are and what they must hash to: `models.toml`, compiled in, so that no file
 //! on the disk can say otherwise.
+//!
+//! Threat model: M27.
 
 use std::path::Path;
 

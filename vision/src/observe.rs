@@ -1,4 +1,6 @@
 //! One frame from end to end: exactly one face, its landmarks, its pose, and whether it can be judged.
+//!
+//! Threat model: M5.
 
 use crate::VisionError;
 use crate::detect::{Detection, Detector};

@@ -2,6 +2,8 @@
 //!
 //! The figures are in units that do not depend on the camera. Each bound was set on the photographs of
 //! the demo, warped, dimmed, blurred and covered (`tests/tests/quality.rs` has both sides of each).
+//!
+//! Threat model: M5.
 
 use crate::align;
 use crate::image::{Image, Normalisation};
