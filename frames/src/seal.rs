@@ -204,3 +204,19 @@ fn nonce(counter: u64) -> Nonce<aes_gcm::aead::consts::U12> {
     bytes[4..].copy_from_slice(&counter.to_be_bytes());
     bytes.into()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Format;
+
+    #[test]
+    fn a_session_seals_an_hour_of_frames_and_no_more() {
+        let mode = Mode { width: 96, height: 96, format: Format::Grey };
+        let key = StaticKey::generate().unwrap();
+        let mut sealer = Sealer::new([1; 32], &[2; 32], "camera".into(), key, mode);
+        sealer.next = MOST_FRAMES - 1;
+        assert!(sealer.seal(vec![0; mode.bytes()], 0, 1).is_ok());
+        assert_eq!(sealer.seal(vec![0; mode.bytes()], 0, 2).err(), Some(FrameError::Exhausted));
+    }
+}

@@ -407,16 +407,6 @@ fn pixels_of_another_size_are_not_sealed() {
     assert_eq!(opener.open(seal(&mut sealer, 0), captured(0)).unwrap().counter, 0);
 }
 
-#[test]
-#[ignore = "seals 108,000 frames: some ten seconds"]
-fn a_session_seals_an_hour_of_frames_and_no_more() {
-    let (mut sealer, _) = session();
-    for n in 0..108_000 {
-        seal(&mut sealer, n);
-    }
-    assert_eq!(sealer.seal(pixels(), 0, captured(0)).err(), Some(FrameError::Exhausted));
-}
-
 // Modes.
 
 #[test]

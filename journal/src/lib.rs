@@ -1,4 +1,5 @@
-//! Where log records go: the journal with structured fields, or standard error where no journal is.
+//! Where log records go: the journal with structured fields where the service manager connected this
+//! process to it, standard error elsewhere.
 //! It filters nothing out for secrecy: what is secret is never logged.
 //!
 //! Threat model: M31.
@@ -6,14 +7,16 @@
 
 use log::kv::{Key, Value, VisitSource};
 use log::{LevelFilter, Log, Metadata, Record};
-use systemd_journal_logger::JournalLog;
+use systemd_journal_logger::{JournalLog, connected_to_journal};
 
 /// Starts logging under this identifier. Keys of records become journal fields: `vultus_uid` arrives
 /// as `VULTUS_UID`, so that a name in a value can forge neither a line nor a field.
 pub fn start(identifier: &str) {
-    let installed = match JournalLog::new() {
-        Ok(journal) => journal.with_syslog_identifier(identifier.to_owned()).install(),
-        Err(_) => log::set_boxed_logger(Box::new(StandardError(identifier.to_owned()))),
+    // A service's standard error is the journal's own stream; a person's terminal or file is not.
+    let journal = if connected_to_journal() { JournalLog::new().ok() } else { None };
+    let installed = match journal {
+        Some(journal) => journal.with_syslog_identifier(identifier.to_owned()).install(),
+        None => log::set_boxed_logger(Box::new(StandardError(identifier.to_owned()))),
     };
     // A second start in one process keeps the first logger.
     if installed.is_ok() {

@@ -354,8 +354,10 @@ impl Machine {
             .arg(self.path("now-playing"))
             .arg("--id")
             .arg(CAMERA_ID);
-        self.camera = Some(Process::start(command, CAMERA, &self.log("camera"))?);
         let socket = self.path("run/camera.sock");
+        // A camera that was killed has left its name behind.
+        let _ = fs::remove_file(&socket);
+        self.camera = Some(Process::start(command, CAMERA, &self.log("camera"))?);
         crate::process::wait_until("the camera listens", || socket.exists())?;
         Ok(())
     }

@@ -28,6 +28,9 @@ use vultus_vault::records::{CameraPairing, Template};
 use vultus_vault::store::Store;
 use vultus_vision::Embedding;
 
+/// What is done to the bytes of a record or a file.
+type Damage = fn(&mut Vec<u8>);
+
 type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
 
 /// Their numbers stand in the statements below, too.
@@ -444,7 +447,7 @@ fn bytes_of_a_row(chip: &Chip, base: &Base) -> Result {
             Part::Cameras,
         ),
     ];
-    let changes: [(&str, fn(&mut Vec<u8>)); 9] = [
+    let changes: [(&str, Damage); 9] = [
         ("nonce flipped", |b| b[0] ^= 1),
         ("first byte flipped", |b| b[12] ^= 0x80),
         ("middle flipped", |b| *middle(b) ^= 1),
@@ -504,7 +507,7 @@ fn the_state_key(chip: &Chip, base: &Base) -> Result {
     drop(keyless);
 
     let whole = "SELECT private FROM state_key";
-    let cases: [(&str, &str, &str, fn(&mut Vec<u8>), Reason); 6] = [
+    let cases: [(&str, &str, &str, Damage, Reason); 6] = [
         (
             "private part flipped",
             whole,

@@ -34,16 +34,22 @@ impl Keys {
 
     /// Asks the TPM for the state key, for one operation.
     pub fn open(&self) -> Result<OpenState<'_>, VaultError> {
-        let _making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
         let key = match self.store.state_key()? {
             Some(sealed) => self.tpm.unseal(&sealed)?,
-            None => {
-                let fresh = Zeroizing::new(random::<32>()?);
-                self.store.keep_state_key(&self.tpm.seal(&fresh, &self.registers)?)?;
-                fresh
-            }
+            None => self.make()?,
         };
         Ok(OpenState { store: &self.store, cipher: Aes256Gcm::new((&*key).into()) })
+    }
+
+    /// The first state key, or the one that another operation has made in the meantime.
+    fn make(&self) -> Result<Zeroizing<[u8; 32]>, VaultError> {
+        let _making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(sealed) = self.store.state_key()? {
+            return Ok(self.tpm.unseal(&sealed)?);
+        }
+        let fresh = Zeroizing::new(random::<32>()?);
+        self.store.keep_state_key(&self.tpm.seal(&fresh, &self.registers)?)?;
+        Ok(fresh)
     }
 }
 

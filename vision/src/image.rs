@@ -6,6 +6,8 @@ use crate::VisionError;
 
 /// The largest side that is taken, in pixels.
 const LARGEST_SIDE: u32 = 8192;
+/// The most samples along each side of one pixel of a crop.
+const MOST_SAMPLES: usize = 8;
 
 /// Rows of red, green, blue bytes from the top left, without padding. Wiped when dropped.
 #[derive(Zeroize, ZeroizeOnDrop)]
@@ -154,7 +156,7 @@ impl Image {
     /// samples, so that detail finer than the crop's own does not turn into noise.
     pub fn crop(&self, from: Similarity, size: usize, by: Normalisation) -> Vec<f32> {
         let mut planes = vec![0.0; 3 * size * size];
-        let grid = (from.scale().round() as usize).clamp(1, 4);
+        let grid = (from.scale().round() as usize).clamp(1, MOST_SAMPLES);
         let step = 1.0 / grid as f32;
         let first = (step - 1.0) / 2.0;
         let share = 1.0 / (grid * grid) as f32;

@@ -317,7 +317,11 @@ fn killed_while_judging(machine: &mut Machine) -> Result<((), String)> {
     machine.play("third-of-a")?;
     let done = machine.vultus(ALICE, &["verify"], "")?;
     expect(&done, 1, "verify-locked-out")?;
-    Ok(((), "after four more failures: verify-locked-out".into()))
+    // Nor does another start of the vault open the door.
+    machine.kill_vault()?;
+    machine.start_vault()?;
+    expect(&machine.vultus(ALICE, &["verify"], "")?, 1, "verify-locked-out")?;
+    Ok(((), "after four more failures: verify-locked-out, and so after a restart".into()))
 }
 
 /// A command that did what it should: its status, and a word in what it said.
