@@ -53,6 +53,31 @@ int sd_pid_get_session(pid_t pid, char **session) {
     return result;
 }
 
+/* Newer polkits name a process by a descriptor of it. */
+static int owner_by_descriptor(int descriptor, unsigned *uid) {
+    char path[64], line[128];
+    int pid = 0;
+    snprintf(path, sizeof path, "/proc/self/fdinfo/%d", descriptor);
+    FILE *file = fopen(path, "re");
+    if (!file) return -errno;
+    while (fgets(line, sizeof line, file) && sscanf(line, "Pid: %d", &pid) != 1) {}
+    fclose(file);
+    return pid > 0 ? owner(pid, uid) : -ESRCH;
+}
+
+int sd_pidfd_get_owner_uid(int descriptor, uid_t *uid) {
+    return owner_by_descriptor(descriptor, uid);
+}
+
+int sd_pidfd_get_session(int descriptor, char **session) {
+    struct session found;
+    unsigned uid;
+    int result = owner_by_descriptor(descriptor, &uid);
+    if (!result) result = find(NULL, uid, &found);
+    if (!result) *session = strdup(found.name);
+    return result;
+}
+
 int sd_uid_get_display(uid_t uid, char **session) {
     struct session found;
     int result = find(NULL, uid, &found);
