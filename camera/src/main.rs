@@ -10,6 +10,7 @@ use serde::Deserialize;
 use vultus_camera::keyring::Keyring;
 use vultus_camera::server::{Patience, Server};
 use vultus_camera::v4l2::KernelCameras;
+use vultus_ipc::private::keep_memory_private;
 use vultus_ipc::{Listener, Uid};
 
 /// Seals the pictures of this machine's cameras for the Vultus vault.
@@ -61,6 +62,7 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
+    keep_memory_private()?;
     let configuration: Configuration = toml::from_str(&std::fs::read_to_string(&arguments.config)?)?;
     let keyring = Keyring::open(&configuration.state)?;
     let patience = Patience {

@@ -18,6 +18,7 @@ pub mod login;
 pub mod password;
 pub mod peer;
 pub mod places;
+pub mod private;
 pub mod vault;
 pub mod verdict;
 pub mod wire;

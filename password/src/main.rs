@@ -16,6 +16,7 @@ use log::{error, info, warn};
 use nix::unistd::{Uid as SystemUid, User};
 use pam_client2::{Context, Flag};
 use vultus_ipc::password::{PasswordRefusal, PasswordReply, PasswordRequest};
+use vultus_ipc::private::keep_memory_private;
 use vultus_ipc::vault::{Action, TicketNonce, VaultReply, VaultRequest};
 use vultus_ipc::{Connection, Deadline, Listener, Places, Uid};
 
@@ -59,6 +60,7 @@ fn main() -> ExitCode {
 }
 
 fn serve(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
+    keep_memory_private()?;
     let listener = Listener::bind(&arguments.socket, 0o666)?;
     let vault: Arc<(PathBuf, Uid)> = Arc::new((arguments.vault, Uid(arguments.vault_uid)));
     let places = Places::new(MOST, MOST_OF_ONE);

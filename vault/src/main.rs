@@ -8,8 +8,9 @@ use std::time::Duration;
 use clap::Parser;
 use log::{error, info, warn};
 use rustix::mm::MlockAllFlags;
-use rustix::process::{DumpableBehavior, Resource, Rlimit};
+use rustix::process::Resource;
 use vultus_ipc::Listener;
+use vultus_ipc::private::keep_memory_private;
 use vultus_tpm::Tpm;
 use vultus_vault::configuration::Configuration;
 use vultus_vault::keys::Keys;
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
 
 fn run(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
     keep_memory_private()?;
+    lock_memory();
     let configuration = Configuration::read(&arguments.config)?;
     let patience = Duration::from_millis(configuration.tpm_patience_ms);
     let tpm = Tpm::start(configuration.tpm.clone(), patience)?;
@@ -52,12 +54,9 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// No core dump, no debugger of another process, and nothing on the swap where the limits of this
-/// process allow that: its unit does, and a machine that does not is told so in the journal.
-fn keep_memory_private() -> Result<(), Box<dyn std::error::Error>> {
-    rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
-    let none = Rlimit { current: Some(0), maximum: Some(0) };
-    rustix::process::setrlimit(Resource::Core, none)?;
+/// Nothing on the swap, where the limits of this process allow that: a unit can, and a machine that does
+/// not is told so in the journal.
+fn lock_memory() {
     // Locking under a limit would make later allocations fail: it is all or nothing.
     let limit = rustix::process::getrlimit(Resource::Memlock);
     let flags = MlockAllFlags::CURRENT | MlockAllFlags::FUTURE | MlockAllFlags::ONFAULT;
@@ -66,5 +65,4 @@ fn keep_memory_private() -> Result<(), Box<dyn std::error::Error>> {
     } else if let Err(e) = rustix::mm::mlockall(flags) {
         warn!("memory is not locked: {e}");
     }
-    Ok(())
 }
