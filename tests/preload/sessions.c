@@ -31,6 +31,14 @@ static int find(const char *name, unsigned uid, struct session *found) {
     return hit ? 0 : -ENXIO;
 }
 
+/* The name of a user's session. */
+static int session_of(unsigned uid, char **session) {
+    struct session found;
+    int result = find(NULL, uid, &found);
+    if (!result) *session = strdup(found.name);
+    return result;
+}
+
 static int owner(pid_t pid, unsigned *uid) {
     char path[64];
     struct stat status;
@@ -45,12 +53,9 @@ int sd_pid_get_owner_uid(pid_t pid, uid_t *uid) {
 }
 
 int sd_pid_get_session(pid_t pid, char **session) {
-    struct session found;
     unsigned uid;
     int result = owner(pid, &uid);
-    if (!result) result = find(NULL, uid, &found);
-    if (!result) *session = strdup(found.name);
-    return result;
+    return result ? result : session_of(uid, session);
 }
 
 /* Newer polkits name a process by a descriptor of it. */
@@ -70,19 +75,13 @@ int sd_pidfd_get_owner_uid(int descriptor, uid_t *uid) {
 }
 
 int sd_pidfd_get_session(int descriptor, char **session) {
-    struct session found;
     unsigned uid;
     int result = owner_by_descriptor(descriptor, &uid);
-    if (!result) result = find(NULL, uid, &found);
-    if (!result) *session = strdup(found.name);
-    return result;
+    return result ? result : session_of(uid, session);
 }
 
 int sd_uid_get_display(uid_t uid, char **session) {
-    struct session found;
-    int result = find(NULL, uid, &found);
-    if (!result) *session = strdup(found.name);
-    return result;
+    return session_of(uid, session);
 }
 
 int sd_uid_get_state(uid_t uid, char **state) {

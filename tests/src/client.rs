@@ -8,7 +8,7 @@ use zbus::Connection;
 use zbus::export::ordered_stream::OrderedStreamExt;
 
 use crate::machine::Machine;
-use crate::process::{Process, wait_until};
+use crate::process::wait_until;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
@@ -79,7 +79,11 @@ impl Drop for Enrolling {
     }
 }
 
-/// Whether a process has ended; for tests that wait for it.
-pub fn has_ended(process: &mut Process) -> bool {
-    matches!(process.ended(), Ok(Some(_)))
+/// Demands that `vultusd` refused by this error.
+pub fn refused(what: &str, answer: zbus::Result<()>, name: &str) {
+    let expected = format!("org.vultus.Vultus1.Error.{name}");
+    match answer {
+        Err(zbus::Error::MethodError(error, _, _)) if error.as_str() == expected => {}
+        other => panic!("{what}: {other:?} in place of {expected}"),
+    }
 }

@@ -10,7 +10,7 @@ use rustix::process::Signal;
 use vultus_cli::bus::CameraProxy;
 use vultus_daemon::authorisation::{CAMERA, MANAGER, TABLE};
 use vultus_daemon::bus::{MANAGER_PATH, NAME};
-use vultus_tests::client::{self, block_on};
+use vultus_tests::client::{self, block_on, refused};
 use vultus_tests::machine::{ALICE, BOB, CAMERA as CAMERA_USER, CAMERA_ID, DAEMON, Machine, VAULT};
 use vultus_tests::process::{PATIENCE, Process, system, wait_until};
 use zbus::export::ordered_stream::OrderedStreamExt;
@@ -323,15 +323,6 @@ fn another_users_face_is_roots_alone(machine: &Machine) -> Result {
     let unknown = machine.vultus(0, &["verify", "--user", "bob"], "")?;
     assert_eq!((unknown.status, unknown.out.trim()), (1, "not-enrolled"), "{unknown:?}");
     Ok(())
-}
-
-/// The error by which `vultusd` refused.
-fn refused(what: &str, answer: zbus::Result<()>, name: &str) {
-    let expected = format!("org.vultus.Vultus1.Error.{name}");
-    match answer {
-        Err(zbus::Error::MethodError(error, _, _)) if error.as_str() == expected => {}
-        other => panic!("{what}: {other:?} in place of {expected}"),
-    }
 }
 
 /// What one caller has claimed no other caller can use or give back, whoever it is.

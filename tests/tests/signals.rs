@@ -9,7 +9,7 @@ use vultus_cli::bus::{CameraProxy, ManagerProxy};
 use vultus_cli::password::redeem;
 use vultus_ipc::Uid;
 use vultus_ipc::vault::Action;
-use vultus_tests::client::{self, block_on};
+use vultus_tests::client::{self, block_on, refused};
 use vultus_tests::films;
 use vultus_tests::machine::{ALICE, Machine, PASSWORD};
 use vultus_tests::process::{PATIENCE, wait_until};
@@ -289,15 +289,6 @@ async fn a_stopped_attempt_is_over(machine: &Machine, caller: &mut Caller) -> Re
     silent("of an attempt that was stopped, or of the login", &caller.received().await?);
     assert_eq!(within(caller.judged()).await?, "verify-match", "of the same claim, after VerifyStop");
     Ok(())
-}
-
-/// The error by which `vultusd` refused.
-fn refused(what: &str, answer: zbus::Result<()>, name: &str) {
-    let expected = format!("org.vultus.Vultus1.Error.{name}");
-    match answer {
-        Err(zbus::Error::MethodError(error, _, _)) if error.as_str() == expected => {}
-        other => panic!("{what}: {other:?} in place of {expected}"),
-    }
 }
 
 /// A score, an embedding or a distance in a log would tell an attacker how near a face came.

@@ -91,6 +91,10 @@ pub fn enrol(
     let mean = Embedding::mean(&shots).ok_or(Reason::NoFace)?;
     let template = Template { label: order.label.to_owned(), camera: camera.id, mean, shots };
     let face = first_free(known.iter().map(|(face, _)| *face));
+    // Whoever cancelled at the last moment has cancelled.
+    if asker.gone() {
+        return Err(Reason::Cancelled.into());
+    }
     state.put_template(order.uid, face, &template)?;
     info!(vultus_uid = order.uid, vultus_face = face; "enrolled");
     Ok(template.record(face))

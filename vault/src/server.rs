@@ -238,8 +238,9 @@ impl Vault {
         Ok(VaultReply::Judged(verdict))
     }
 
-    /// Judges a login and answers the asker's own connection, which `vultusd` handed over unread by
-    /// anyone else. Who asks is read from that connection.
+    /// Judges a login and answers on the asker's own connection, which `vultusd` handed over. Who asks is
+    /// read from that connection; what was asked is `vultusd`'s word, so the answer repeats it and the asker
+    /// compares.
     fn login(&self, mut asker: Connection, question: LoginQuestion) -> Result<VaultReply, VaultError> {
         let verdict = self.judge_login(&mut asker, &question);
         info!(vultus_uid = question.uid, vultus_service = question.service.as_str(); "login: {verdict:?}");

@@ -228,3 +228,65 @@ fn check_folder(folder: &Path) -> Result<(), VaultError> {
             .into())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What somebody who can write the file puts into it.
+    fn tamper(folder: &Path, sql: &'static str) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        runtime.block_on(async {
+            let file = SqliteConnectOptions::new().filename(folder.join("vault.db"));
+            let mut connection = file.connect().await.unwrap();
+            sqlx::query(sql).execute(&mut connection).await.unwrap();
+            connection.close().await.unwrap();
+        });
+    }
+
+    fn folder() -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o700)).unwrap();
+        folder
+    }
+
+    fn row(content: u8) -> SealedRow {
+        SealedRow { name: RowName::new(Kind::Counter, 7, 0), version: 1, content: vec![content; 40] }
+    }
+
+    fn content(store: &Store) -> Option<u8> {
+        store.get(row(0).name).unwrap().map(|row| row.content[0])
+    }
+
+    const KEEPS_COUNTERS: &str = "CREATE TRIGGER t BEFORE UPDATE ON sealed BEGIN SELECT RAISE(IGNORE); END";
+    const KEEPS_ROWS: &str = "CREATE TRIGGER t BEFORE DELETE ON sealed BEGIN SELECT RAISE(IGNORE); END";
+    const PUTS_BACK: &str = "CREATE TRIGGER t AFTER UPDATE ON sealed BEGIN
+        UPDATE sealed SET content = OLD.content WHERE rowid = NEW.rowid; END";
+
+    #[test]
+    fn a_database_that_does_more_than_keep_rows_is_not_opened() {
+        for sql in [KEEPS_COUNTERS, KEEPS_ROWS, "CREATE VIEW v AS SELECT * FROM sealed"] {
+            let folder = folder();
+            drop(Store::open(folder.path()).unwrap());
+            tamper(folder.path(), sql);
+            assert!(matches!(Store::open(folder.path()), Err(VaultError::Altered)), "{sql}");
+        }
+    }
+
+    #[test]
+    fn a_change_that_was_undone_is_an_error_and_changes_nothing() {
+        for (sql, change) in [
+            (KEEPS_COUNTERS, Change::Put(row(2))),
+            (PUTS_BACK, Change::Put(row(2))),
+            (KEEPS_ROWS, Change::Delete(row(1).name)),
+        ] {
+            let folder = folder();
+            let store = Store::open(folder.path()).unwrap();
+            store.change(&[Change::Put(row(1))]).unwrap();
+            // Under the feet of an open store, where the check at its opening has passed.
+            tamper(folder.path(), sql);
+            assert!(matches!(store.change(&[change]), Err(VaultError::Altered)), "{sql}");
+            assert_eq!(content(&store), Some(1), "{sql}");
+        }
+    }
+}
