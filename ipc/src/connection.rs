@@ -239,6 +239,11 @@ pub struct Handle {
 }
 
 impl Handle {
+    /// The same connection, to send on while another thread reads from it.
+    pub fn connection(&self) -> Result<Connection, IpcError> {
+        Connection::adopt(self.socket.try_clone().map_err(|e| io_error(&e))?)
+    }
+
     /// Ends the connection in both directions; whoever waits on either end is told so at once.
     pub fn close(&self) {
         // An error means that it is closed already.

@@ -2,7 +2,7 @@
 //!
 //! Every request travels on a connection of its own. Closing it cancels what runs.
 
-use minicbor::bytes::ByteArray;
+use minicbor::bytes::{ByteArray, ByteVec};
 use minicbor::{CborLen, Decode, Encode};
 
 use crate::camera::Spectrum;
@@ -12,6 +12,8 @@ use crate::{Guidance, Reason, Verdict};
 /// The longest label of a face and the longest identity of a camera, in bytes.
 pub const LABEL_LENGTH: usize = 64;
 pub const CAMERA_ID_LENGTH: usize = 256;
+/// The longest packet that is taken in, in bytes.
+pub const PACKET_LENGTH: usize = 6 * 1024;
 
 /// What a fresh password is needed for. A ticket serves one of them only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Encode, Decode, CborLen)]
@@ -125,6 +127,138 @@ pub enum VaultRequest {
     /// Root: the cameras that the configured processes offer, paired or not.
     #[n(12)]
     DiscoverCameras,
+    /// Root: trust the keys of a server, as in this signed set.
+    #[n(13)]
+    PinServer {
+        #[n(0)]
+        packet: ByteVec,
+    },
+    /// Root: trust a server no more. Its accounts stay, and cannot be used.
+    #[n(14)]
+    UnpinServer {
+        #[n(0)]
+        server: String,
+    },
+    /// `vultusd`, root: a newer set of keys, which counts where a pinned key signed it.
+    #[n(15)]
+    UpdateServerKeys {
+        #[n(0)]
+        packet: ByteVec,
+    },
+    /// `vultusd`, root: the pinned servers.
+    #[n(16)]
+    Servers,
+    /// `vultusd`, root: begin to enrol this device with a server: new device and attestation keys.
+    #[n(17)]
+    BeginDeviceEnrolment {
+        #[n(0)]
+        server: String,
+        #[n(1)]
+        manufacturer: String,
+        #[n(2)]
+        model: String,
+    },
+    /// `vultusd`, root: answer the server's challenge by the TPM.
+    #[n(18)]
+    AnswerDeviceChallenge {
+        #[n(0)]
+        packet: ByteVec,
+    },
+    /// `vultusd`, root: the server has taken the device in.
+    #[n(19)]
+    FinishDeviceEnrolment {
+        #[n(0)]
+        packet: ByteVec,
+    },
+    /// `vultusd`: what a service is told of this device.
+    #[n(20)]
+    DeviceInformation {
+        #[n(0)]
+        server: String,
+        #[n(1)]
+        service: String,
+    },
+    /// `vultusd`: verify this user, and only then answer a server's packet with a TPM key.
+    #[n(21)]
+    Perform {
+        #[n(0)]
+        uid: u32,
+        #[n(1)]
+        ceremony: Ceremony,
+        #[n(2)]
+        packet: ByteVec,
+        #[n(3)]
+        camera: Option<String>,
+        #[n(4)]
+        wait_ms: u32,
+    },
+    /// `vultusd`, on the connection of a `Perform` that asked for it: the person agreed to the text.
+    #[n(22)]
+    Confirm,
+    /// `vultusd`: verify this user, and only then sign an assertion for a local application.
+    #[n(23)]
+    Assert {
+        #[n(0)]
+        uid: u32,
+        #[n(1)]
+        audience: String,
+        #[n(2)]
+        nonce: ByteVec,
+        #[n(3)]
+        camera: Option<String>,
+        #[n(4)]
+        wait_ms: u32,
+    },
+    /// `vultusd`: the public key of an audience's assertions, made where there is none.
+    #[n(24)]
+    AssertionKey {
+        #[n(0)]
+        uid: u32,
+        #[n(1)]
+        audience: String,
+    },
+    /// `vultusd`: a server's receipt for what `Perform` made.
+    #[n(25)]
+    FinishCeremony {
+        #[n(0)]
+        uid: u32,
+        #[n(1)]
+        ceremony: Ceremony,
+        #[n(2)]
+        packet: ByteVec,
+    },
+    /// `vultusd`: the registered accounts of one user.
+    #[n(26)]
+    Accounts {
+        #[n(0)]
+        uid: u32,
+    },
+    /// `vultusd`: wipe the key of an account, whatever its server thinks of it.
+    #[n(27)]
+    RemoveAccount {
+        #[n(0)]
+        uid: u32,
+        #[n(1)]
+        server: String,
+        #[n(2)]
+        service: String,
+        #[n(3)]
+        account: String,
+        #[n(4)]
+        ticket: TicketNonce,
+    },
+}
+
+/// What a `Perform` is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, CborLen)]
+#[cbor(index_only)]
+pub enum Ceremony {
+    #[n(0)]
+    Registration,
+    #[n(1)]
+    Authentication,
+    #[n(2)]
+    Deregistration,
 }
 
 /// What the vault answers: any number of `Guide`, then one of the others.
@@ -148,6 +282,66 @@ pub enum VaultReply {
     Enrolled(#[n(0)] FaceRecord),
     #[n(8)]
     Status(#[n(0)] VaultStatus),
+    /// A packet to be carried to a server, or a signed assertion.
+    #[n(9)]
+    Packet(#[n(0)] ByteVec),
+    /// Show this text, and send `Confirm` on this connection once the person agreed to it.
+    #[n(10)]
+    Transaction(#[n(0)] String),
+    #[n(11)]
+    Servers(#[n(0)] Vec<ServerRecord>),
+    #[n(12)]
+    Device(#[n(0)] DeviceRecord),
+    /// A public key: a P-256 point, SEC1 uncompressed.
+    #[n(13)]
+    Key(#[n(0)] ByteArray<65>),
+    #[n(14)]
+    Accounts(#[n(0)] Vec<AccountRecord>),
+}
+
+/// A pinned server.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, CborLen)]
+pub struct ServerRecord {
+    #[n(0)]
+    pub server: String,
+    /// The version of its set of keys.
+    #[n(1)]
+    pub version: u64,
+    /// This device's identity in its registry, where it is enrolled.
+    #[n(2)]
+    pub device: Option<ByteArray<16>>,
+}
+
+/// This device, as one service knows it.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, CborLen)]
+pub struct DeviceRecord {
+    #[n(0)]
+    pub device: ByteArray<16>,
+    #[n(1)]
+    pub manufacturer: String,
+    #[n(2)]
+    pub model: String,
+}
+
+/// A registered account, without its key.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, CborLen)]
+pub struct AccountRecord {
+    #[n(0)]
+    pub server: String,
+    #[n(1)]
+    pub service: String,
+    #[n(2)]
+    pub account: String,
+    /// Nothing where the server's receipt has not come.
+    #[n(3)]
+    pub confirmed: Option<Confirmed>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, CborLen)]
+#[cbor(index_only)]
+pub enum Confirmed {
+    #[n(0)]
+    ByReceipt,
 }
 
 /// One enrolled face, without anything of the face itself.
@@ -196,7 +390,7 @@ pub struct VaultStatus {
 }
 
 impl Message for VaultRequest {
-    const CAP: usize = 2 * 1024;
+    const CAP: usize = 8 * 1024;
 }
 
 impl Message for VaultReply {

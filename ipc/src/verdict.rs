@@ -102,6 +102,42 @@ pub enum Reason {
     #[n(23)]
     #[error("the session record of the login could not be checked")]
     SessionUnknown,
+    #[n(24)]
+    #[error("no such server is pinned; root pins it with `vultus device pin`")]
+    ServerUnknown,
+    #[n(25)]
+    #[error("the packet is malformed, or its signature does not verify")]
+    PacketRejected,
+    #[n(26)]
+    #[error("the packet was signed by a key that is not pinned")]
+    UnpinnedKey,
+    #[n(27)]
+    #[error("the packet's window has passed, or a clock is wrong")]
+    PacketExpired,
+    #[n(28)]
+    #[error("the packet is meant for another device, server, account or ceremony")]
+    PacketMisdirected,
+    #[n(29)]
+    #[error("no such account is registered on this device")]
+    NotRegistered,
+    #[n(30)]
+    #[error("the face was enrolled anew since the registration; register again")]
+    FaceChanged,
+    #[n(31)]
+    #[error("the server asks for more than this device can check")]
+    PolicyUnmet,
+    #[n(32)]
+    #[error("the transaction was not confirmed")]
+    NotConfirmed,
+    #[n(33)]
+    #[error("the device is not enrolled with this server")]
+    DeviceNotEnrolled,
+    #[n(34)]
+    #[error("the TPM has no endorsement certificate of a known kind")]
+    NoEndorsement,
+    #[n(35)]
+    #[error("the limit of accounts or keys for one user is reached")]
+    TooManyKeys,
 }
 
 /// What to tell the person in front of the camera.

@@ -190,7 +190,13 @@ fn template(label: &str, seed: u16) -> Result<Template> {
         Embedding::normalised(numbers).ok_or("no direction")
     };
     let shots = vec![embedding(1)?, embedding(2)?, embedding(3)?];
-    Ok(Template { label: label.to_owned(), camera: "usb:a".to_owned(), mean: embedding(0)?, shots })
+    Ok(Template {
+        label: label.to_owned(),
+        camera: "usb:a".to_owned(),
+        token_key: zeroize::Zeroizing::new([7; 32]),
+        mean: embedding(0)?,
+        shots,
+    })
 }
 
 fn failures(in_a_row: u32) -> Counter {

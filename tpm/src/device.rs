@@ -75,6 +75,15 @@ impl Device {
         flushed.map_err(classify)?;
         Ok(value)
     }
+
+    /// Gives an object's place in the TPM back, and passes on what came of the work with it. A TPM that
+    /// does not take it back is opened anew: it has few places.
+    pub fn flush<T>(&mut self, object: KeyHandle, result: Result<T, TpmError>) -> Result<T, TpmError> {
+        match self.context.flush_context(ObjectHandle::from(object)) {
+            Ok(()) => result,
+            Err(_) => Err(TpmError::Absent),
+        }
+    }
 }
 
 impl Drop for Device {

@@ -69,9 +69,7 @@ impl Device {
             apply_policy(context, session, &selection)?;
             context.execute_with_session(Some(session), |context| context.unseal(object.into()))
         });
-        let flushed = self.context.flush_context(object.into());
-        let data = unsealed?;
-        flushed.map_err(classify)?;
+        let data = self.flush(object, unsealed)?;
         let bytes: [u8; 32] = data.as_slice().try_into().map_err(|_| TpmError::Altered)?;
         Ok(Zeroizing::new(bytes))
     }

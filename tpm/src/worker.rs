@@ -6,16 +6,17 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 use crate::device::Device;
-use crate::{SealedKey, TpmError};
+use crate::{
+    AttestationKey, Certification, Endorsement, EndorsementKey, SealedKey, SigningKey, TpmDescription,
+    TpmError,
+};
 
-enum Command {
-    Seal { secret: Zeroizing<[u8; 32]>, registers: Vec<u8>, reply: SyncSender<Result<SealedKey, TpmError>> },
-    Unseal { sealed: SealedKey, reply: SyncSender<Result<Zeroizing<[u8; 32]>, TpmError>> },
-}
+/// Something to do with the TPM, which sends its own answer.
+type Job = Box<dyn FnOnce(&mut Connection) + Send>;
 
 /// A TPM that is asked from any thread. It is opened when it is first needed, and anew after it failed.
 pub struct Tpm {
-    commands: SyncSender<Command>,
+    jobs: SyncSender<Job>,
     patience: Duration,
 }
 
@@ -23,31 +24,86 @@ impl Tpm {
     /// `tcti` names the TPM; no answer is waited for longer than `patience`.
     pub fn start(tcti: String, patience: Duration) -> std::io::Result<Self> {
         // One command may wait while one runs: more askers than that are told that it is silent.
-        let (commands, queue) = sync_channel(1);
-        std::thread::Builder::new().name("tpm".into()).spawn(move || serve(&tcti, &queue))?;
-        Ok(Self { commands, patience })
+        let (jobs, queue) = sync_channel(1);
+        std::thread::Builder::new().name("tpm".into()).spawn(move || serve(tcti, &queue))?;
+        Ok(Self { jobs, patience })
     }
 
     /// Seals 32 bytes under the present values of the registers.
     pub fn seal(&self, secret: &[u8; 32], registers: &[u8]) -> Result<SealedKey, TpmError> {
-        self.ask(|reply| Command::Seal {
-            secret: Zeroizing::new(*secret),
-            registers: registers.to_vec(),
-            reply,
-        })
+        let (secret, registers) = (Zeroizing::new(*secret), registers.to_vec());
+        self.ask(move |device| device.seal(&secret, &registers))
     }
 
     /// Gives back what was sealed.
     pub fn unseal(&self, sealed: &SealedKey) -> Result<Zeroizing<[u8; 32]>, TpmError> {
-        self.ask(|reply| Command::Unseal { sealed: sealed.clone(), reply })
+        let sealed = sealed.clone();
+        self.ask(move |device| device.unseal(&sealed))
     }
 
-    fn ask<T>(
+    /// Makes a key that signs any digest it is given.
+    pub fn create_signing_key(&self) -> Result<SigningKey, TpmError> {
+        self.ask(Device::create_signing_key)
+    }
+
+    /// Signs a SHA-256 digest with ECDSA P-256: r ‖ s, each 32 bytes.
+    pub fn sign(&self, key: &SigningKey, digest: &[u8; 32]) -> Result<[u8; 64], TpmError> {
+        let (key, digest) = (key.clone(), *digest);
+        self.ask(move |device| device.sign(&key, &digest))
+    }
+
+    /// Who made the TPM, as it says itself.
+    pub fn describe(&self) -> Result<TpmDescription, TpmError> {
+        self.ask(Device::describe)
+    }
+
+    /// The endorsement key that has a certificate in the TPM: of both kinds, RSA-2048 goes first.
+    /// [`TpmError::NoEndorsement`] where none has.
+    pub fn endorsement_key(&self, wanted: Option<Endorsement>) -> Result<EndorsementKey, TpmError> {
+        self.ask(move |device| device.endorsement_key(wanted))
+    }
+
+    /// Makes a key below the endorsement key that signs only what the TPM itself says.
+    pub fn create_attestation_key(&self, endorsement: Endorsement) -> Result<AttestationKey, TpmError> {
+        self.ask(move |device| device.create_attestation_key(endorsement))
+    }
+
+    /// `TPM2_ActivateCredential`: the secret that only the TPM with this endorsement and this attestation
+    /// key gives back. Both arguments are what is inside `TPM2B_ID_OBJECT` and `TPM2B_ENCRYPTED_SECRET`,
+    /// without the length in front.
+    pub fn activate(
         &self,
-        command: impl FnOnce(SyncSender<Result<T, TpmError>>) -> Command,
+        key: &AttestationKey,
+        id_object: &[u8],
+        encrypted_secret: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>, TpmError> {
+        let (key, id_object, encrypted_secret) = (key.clone(), id_object.to_vec(), encrypted_secret.to_vec());
+        self.ask(move |device| device.activate(&key, &id_object, &encrypted_secret))
+    }
+
+    /// `TPM2_Certify` of a signing key by the attestation key. The qualifying data are part of what is
+    /// signed.
+    pub fn certify(
+        &self,
+        attestation: &AttestationKey,
+        key: &SigningKey,
+        qualifying: &[u8; 32],
+    ) -> Result<Certification, TpmError> {
+        let (attestation, key, qualifying) = (attestation.clone(), key.clone(), *qualifying);
+        self.ask(move |device| device.certify(&attestation, &key, &qualifying))
+    }
+
+    /// Has the thread do `work`, which may be done twice: see [`Connection::run`].
+    fn ask<T: Send + 'static>(
+        &self,
+        work: impl Fn(&mut Device) -> Result<T, TpmError> + Send + 'static,
     ) -> Result<T, TpmError> {
         let (reply, answer) = sync_channel(1);
-        self.commands.try_send(command(reply)).map_err(|_| TpmError::Silent)?;
+        let job: Job = Box::new(move |connection: &mut Connection| {
+            // Who asked may have stopped waiting: an answer that nobody takes is wiped when dropped.
+            let _ = reply.send(connection.run(&work));
+        });
+        self.jobs.try_send(job).map_err(|_| TpmError::Silent)?;
         answer.recv_timeout(self.patience).unwrap_or_else(|e| {
             Err(match e {
                 RecvTimeoutError::Timeout => TpmError::Silent,
@@ -57,38 +113,34 @@ impl Tpm {
     }
 }
 
-fn serve(tcti: &str, queue: &Receiver<Command>) {
-    let mut device = None;
-    while let Ok(command) = queue.recv() {
-        // Who asked may have stopped waiting: an answer that nobody takes is wiped when dropped.
-        match command {
-            Command::Seal { secret, registers, reply } => {
-                let _ = reply.send(with(tcti, &mut device, |d| d.seal(&secret, &registers)));
-            }
-            Command::Unseal { sealed, reply } => {
-                let _ = reply.send(with(tcti, &mut device, |d| d.unseal(&sealed)));
-            }
-        }
+fn serve(tcti: String, queue: &Receiver<Job>) {
+    let mut connection = Connection { tcti, device: None };
+    while let Ok(job) = queue.recv() {
+        job(&mut connection);
     }
 }
 
-/// Runs one command on the open TPM. After a failure it is opened once more and asked again: it may have
-/// been restarted or cleared in between, which only a fresh look at its storage key tells.
-fn with<T>(
-    tcti: &str,
-    device: &mut Option<Device>,
-    mut work: impl FnMut(&mut Device) -> Result<T, TpmError>,
-) -> Result<T, TpmError> {
-    if let Some(open) = device {
-        match work(open) {
-            Err(TpmError::Absent | TpmError::Altered | TpmError::Foreign) => *device = None,
-            done => return done,
+/// A TPM by its name, open where it is.
+struct Connection {
+    tcti: String,
+    device: Option<Device>,
+}
+
+impl Connection {
+    /// Runs one command on the open TPM. After a failure it is opened once more and asked again: it may
+    /// have been restarted or cleared in between, which only a fresh look at its storage key tells.
+    fn run<T>(&mut self, work: impl Fn(&mut Device) -> Result<T, TpmError>) -> Result<T, TpmError> {
+        if let Some(open) = &mut self.device {
+            match work(open) {
+                Err(TpmError::Absent | TpmError::Altered | TpmError::Foreign) => self.device = None,
+                done => return done,
+            }
         }
+        let open = self.device.insert(Device::open(&self.tcti)?);
+        let done = work(open);
+        if matches!(done, Err(TpmError::Absent)) {
+            self.device = None;
+        }
+        done
     }
-    let open = device.insert(Device::open(tcti)?);
-    work(open).inspect_err(|e| {
-        if *e == TpmError::Absent {
-            *device = None;
-        }
-    })
 }

@@ -8,8 +8,10 @@ use std::time::{Duration, Instant};
 
 use log::{info, warn};
 use vultus_frames::{Format, Frame};
+use vultus_ipc::camera::Spectrum;
 use vultus_ipc::{Deadline, Guidance, Reason, Verdict};
 use vultus_vision::{FaceView, Image, Observation, Observer, Shortfall};
+use zeroize::Zeroizing;
 
 use crate::VaultError;
 use crate::camera_link::CameraLink;
@@ -44,7 +46,40 @@ const SLEEP_MARGIN_MS: u64 = 250;
 pub struct Question<'a> {
     pub uid: u32,
     pub camera: Option<&'a str>,
+    /// This face alone; any of the user's where none is named.
+    pub face: Option<u32>,
     pub deadline: Deadline,
+}
+
+/// This user was verified in this very attempt. Only an attempt makes one, and whatever signs for the user
+/// uses it up.
+pub struct Success {
+    uid: u32,
+    token_key: Zeroizing<[u8; 32]>,
+    spectrum: Spectrum,
+}
+
+impl Success {
+    pub fn uid(&self) -> u32 {
+        self.uid
+    }
+
+    /// From which the feature tokens of the face that matched follow.
+    pub fn token_key(&self) -> &[u8; 32] {
+        &self.token_key
+    }
+
+    pub fn spectrum(&self) -> Spectrum {
+        self.spectrum
+    }
+}
+
+/// What an attempt came to.
+#[must_use]
+pub enum Judged {
+    Accepted(Success),
+    /// Anything but [`Verdict::Accepted`].
+    Denied(Verdict),
 }
 
 /// Gives the right to look through a camera, which one attempt has at a time.
@@ -58,14 +93,11 @@ pub fn verify(
     question: &Question<'_>,
     look: &Look<'_>,
     asker: &mut dyn Asker,
-) -> Verdict {
-    match judge(keys, configuration, observer, question, look, asker) {
-        Ok(verdict) => verdict,
-        Err(e) => {
-            warn!(vultus_uid = question.uid; "not judged: {e}");
-            Verdict::NotJudged(e.reason())
-        }
-    }
+) -> Judged {
+    judge(keys, configuration, observer, question, look, asker).unwrap_or_else(|e| {
+        warn!(vultus_uid = question.uid; "not judged: {e}");
+        Judged::Denied(Verdict::NotJudged(e.reason()))
+    })
 }
 
 fn judge(
@@ -75,7 +107,7 @@ fn judge(
     question: &Question<'_>,
     look: &Look<'_>,
     asker: &mut dyn Asker,
-) -> Result<Verdict, VaultError> {
+) -> Result<Judged, VaultError> {
     let state = keys.open()?;
     // Who has no face keeps nobody waiting.
     if state.templates(question.uid)?.is_empty() {
@@ -83,9 +115,10 @@ fn judge(
     }
     let _looking = look()?;
     if let Some(seconds) = locked_out(&state, question.uid)? {
-        return Ok(Verdict::LockedOut { seconds });
+        return Ok(Judged::Denied(Verdict::LockedOut { seconds }));
     }
-    let templates = state.templates(question.uid)?;
+    let mut templates = state.templates(question.uid)?;
+    templates.retain(|(face, _)| question.face.is_none_or(|wanted| wanted == *face));
     if templates.is_empty() {
         return Err(Reason::NotEnrolled.into());
     }
@@ -97,9 +130,18 @@ fn judge(
     let link = CameraLink::open(&camera, configuration, question.deadline)?;
     let matcher = Matcher::new(templates.iter().map(|t| &t.mean));
     let mut attempt = Attempt { state: &state, uid: question.uid, matcher };
-    let verdict = attempt.run(&link, observer, question.deadline, asker)?;
+    let decision = attempt.run(&link, observer, question.deadline, asker)?;
+    let matched = decision.and_then(|place| templates.get(place));
+    let verdict = if matched.is_some() { Verdict::Accepted } else { Verdict::Refused };
     info!(vultus_uid = question.uid, vultus_camera = camera.id.as_str(); "verdict {verdict:?}");
-    Ok(verdict)
+    Ok(match matched {
+        Some(template) => Judged::Accepted(Success {
+            uid: question.uid,
+            token_key: template.token_key.clone(),
+            spectrum: camera.spectrum,
+        }),
+        None => Judged::Denied(Verdict::Refused),
+    })
 }
 
 /// The seconds that this user still has to wait, if any.
@@ -122,20 +164,21 @@ struct Attempt<'a> {
 }
 
 impl Attempt<'_> {
+    /// The place of the template that was agreed on, or nothing where the person was refused.
     fn run(
         &mut self,
         link: &CameraLink,
         observer: &Observer,
         deadline: Deadline,
         asker: &mut dyn Asker,
-    ) -> Result<Verdict, VaultError> {
+    ) -> Result<Option<usize>, VaultError> {
         let mut watch = Watch::new(link, observer, deadline);
         loop {
             let (image, view) = match watch.next_usable(asker) {
                 Ok(seen) => seen,
                 // Seen, compared and not recognised in time is a refusal, not an absence.
                 Err(VaultError::Refused(Reason::NoFace)) if self.matcher.begun() => {
-                    return Ok(Verdict::Refused);
+                    return Ok(None);
                 }
                 Err(e) => return Err(e),
             };
@@ -146,11 +189,11 @@ impl Attempt<'_> {
                 self.charge()?;
             }
             match self.matcher.compare(&probe) {
-                Decision::Accepted(_) => {
+                Decision::Accepted(place) => {
                     self.refund();
-                    return Ok(Verdict::Accepted);
+                    return Ok(Some(place));
                 }
-                Decision::Refused => return Ok(Verdict::Refused),
+                Decision::Refused => return Ok(None),
                 Decision::Open if self.matcher.comparisons() == 1 => {}
                 Decision::Open => watch.pause(PAUSE),
             }

@@ -40,6 +40,9 @@ pub struct Configuration {
     /// The oldest frame that is judged, in milliseconds.
     #[serde(default = "oldest_frame_ms")]
     pub oldest_frame_ms: u64,
+    /// How wrong this machine's clock may be against a server's, in seconds.
+    #[serde(default = "clock_tolerance_s")]
+    pub clock_tolerance_s: u64,
     /// How long the TPM may take for one command, in milliseconds.
     #[serde(default = "tpm_patience_ms")]
     pub tpm_patience_ms: u64,
@@ -68,6 +71,10 @@ fn camera_opening_ms() -> u64 {
 
 fn oldest_frame_ms() -> u64 {
     1_000
+}
+
+fn clock_tolerance_s() -> u64 {
+    120
 }
 
 fn tpm_patience_ms() -> u64 {

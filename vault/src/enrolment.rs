@@ -89,7 +89,8 @@ pub fn enrol(
     let shots = take_shots(&mut Watch::new(&link, observer, order.deadline), observer, asker)?;
     drop(link);
     let mean = Embedding::mean(&shots).ok_or(Reason::NoFace)?;
-    let template = Template { label: order.label.to_owned(), camera: camera.id, mean, shots };
+    let token_key = zeroize::Zeroizing::new(crate::random()?);
+    let template = Template { label: order.label.to_owned(), camera: camera.id, token_key, mean, shots };
     let face = first_free(known.iter().map(|(face, _)| *face));
     // Whoever cancelled at the last moment has cancelled.
     if asker.gone() {

@@ -7,6 +7,7 @@ use std::sync::{Mutex, PoisonError};
 
 use aes_gcm::aead::{AeadInOut, KeyInit};
 use aes_gcm::{Aes256Gcm, Nonce};
+use minicbor::{CborLen, Decode, Encode};
 use vultus_tpm::Tpm;
 use zeroize::{Zeroize, Zeroizing};
 
@@ -126,6 +127,41 @@ impl OpenState<'_> {
         self.store.change(&[Change::Delete(RowName::new(Kind::Camera, 0, item))])?;
         self.store.scrub()?;
         Ok(Some(()))
+    }
+
+    /// One record of a kind that has no method of its own.
+    pub fn record<T: for<'b> Decode<'b, ()>>(&self, name: RowName) -> Result<Option<T>, VaultError> {
+        let row = self.store.get(name)?;
+        row.map(|row| from_bytes(&self.open_row(row)?)).transpose()
+    }
+
+    /// All such records of one owner, by item.
+    pub fn records<T: for<'b> Decode<'b, ()>>(
+        &self,
+        kind: Kind,
+        uid: u32,
+    ) -> Result<Vec<(u32, T)>, VaultError> {
+        let rows = self.store.list(kind, uid)?;
+        rows.into_iter()
+            .map(|row| {
+                let item = u32::try_from(row.name.item).map_err(|_| VaultError::Altered)?;
+                Ok((item, from_bytes(&self.open_row(row)?)?))
+            })
+            .collect()
+    }
+
+    /// Keeps one such record and deletes others, all or nothing. What was deleted is overwritten.
+    pub fn replace<T: Encode<()> + CborLen<()>>(
+        &self,
+        keep: Option<(RowName, &T)>,
+        delete: &[RowName],
+    ) -> Result<(), VaultError> {
+        let mut changes: Vec<Change> = delete.iter().copied().map(Change::Delete).collect();
+        if let Some((name, value)) = keep {
+            changes.push(Change::Put(self.seal_row(name, to_bytes(value)?)?));
+        }
+        self.store.change(&changes)?;
+        if delete.is_empty() { Ok(()) } else { self.store.scrub() }
     }
 
     fn camera_items(&self) -> Result<Vec<(u32, String)>, VaultError> {

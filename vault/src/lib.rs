@@ -8,6 +8,7 @@
 
 pub mod attempt;
 pub mod camera_link;
+pub mod ceremony;
 pub mod clock;
 pub mod configuration;
 pub mod enrolment;
@@ -44,6 +45,9 @@ pub enum VaultError {
     Ipc(#[from] vultus_ipc::IpcError),
     #[error("a frame or a session was refused: {0}")]
     Frame(#[from] vultus_frames::FrameError),
+    /// A server's packet is not one to act upon.
+    #[error(transparent)]
+    Packet(#[from] vultus_protocol::ProtocolError),
     #[error("the random generator of the system failed")]
     NoRandom,
     #[error("{0}")]
@@ -59,10 +63,23 @@ impl VaultError {
             Self::Tpm(TpmError::Foreign) => Reason::TpmForeign,
             Self::Tpm(TpmError::Policy) => Reason::TpmPolicy,
             Self::Tpm(TpmError::Altered) | Self::Altered => Reason::StateTampered,
+            Self::Tpm(TpmError::NoEndorsement) => Reason::NoEndorsement,
+            Self::Tpm(TpmError::Credential) => Reason::PacketRejected,
+            Self::Packet(e) => packet_reason(*e),
             Self::Store(_) | Self::Migration(_) => Reason::StateUnavailable,
             Self::Frame(_) => Reason::FrameRejected,
             Self::Vision(_) | Self::Ipc(_) | Self::NoRandom | Self::System(_) => Reason::Internal,
         }
+    }
+}
+
+fn packet_reason(error: vultus_protocol::ProtocolError) -> Reason {
+    use vultus_protocol::ProtocolError as E;
+    match error {
+        E::UnknownKey => Reason::UnpinnedKey,
+        E::Expired | E::NotYetValid => Reason::PacketExpired,
+        E::Misdirected(_) => Reason::PacketMisdirected,
+        E::Malformed(_) | E::Oversize(_) | E::BadSignature | E::NotOpened | E::OldKeys => Reason::PacketRejected,
     }
 }
 

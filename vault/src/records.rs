@@ -1,6 +1,6 @@
 //! What the vault keeps, as types and as the bytes that are sealed.
 
-use minicbor::bytes::ByteVec;
+use minicbor::bytes::{ByteArray, ByteVec};
 use minicbor::{CborLen, Decode, Encode};
 use vultus_frames::{PublicKey, StaticKey};
 use vultus_ipc::camera::Spectrum;
@@ -17,6 +17,15 @@ pub enum Kind {
     Template = 1,
     Counter = 2,
     Camera = 3,
+    /// A pinned server.
+    Server = 4,
+    /// This device, as it is enrolled with a server; and as it is about to be.
+    Device = 5,
+    DeviceToBe = 6,
+    /// A service key of a user.
+    Account = 7,
+    /// The key of an audience's assertions.
+    Audience = 8,
 }
 
 /// Names one row. It is authenticated with the row's content.
@@ -38,13 +47,15 @@ impl RowName {
 }
 
 /// The format of a record's content: part of what is authenticated with it.
-pub const VERSION: i64 = 1;
+pub const VERSION: i64 = 2;
 
 /// One enrolled face. Wiped when dropped; no copy.
 pub struct Template {
     pub label: String,
     /// The camera it was enrolled with.
     pub camera: String,
+    /// Random, made with the face: its feature tokens follow from it.
+    pub token_key: Zeroizing<[u8; 32]>,
     /// The normalised mean of the shots, which is what is compared.
     pub mean: Embedding,
     pub shots: Vec<Embedding>,
@@ -69,9 +80,11 @@ impl Template {
             label: self.label.clone(),
             camera: self.camera.clone(),
             embeddings: std::mem::take(&mut *shots).into(),
+            token_key: (*self.token_key).into(),
         };
         let bytes = to_bytes(&body);
         body.embeddings.zeroize();
+        body.token_key.zeroize();
         bytes
     }
 
@@ -79,12 +92,14 @@ impl Template {
         let mut body: TemplateBody = from_bytes(bytes)?;
         let embeddings = embeddings_of(&body.embeddings);
         body.embeddings.zeroize();
+        let token_key = Zeroizing::new(*body.token_key);
+        body.token_key.zeroize();
         let mut embeddings = embeddings.ok_or(VaultError::Altered)?;
         if embeddings.len() < 2 {
             return Err(VaultError::Altered);
         }
         let mean = embeddings.remove(0);
-        Ok(Self { label: body.label, camera: body.camera, mean, shots: embeddings })
+        Ok(Self { label: body.label, camera: body.camera, token_key, mean, shots: embeddings })
     }
 }
 
@@ -115,6 +130,8 @@ struct TemplateBody {
     /// The mean, then the shots: little-endian 32-bit floats.
     #[n(2)]
     embeddings: ByteVec,
+    #[n(3)]
+    token_key: ByteArray<32>,
 }
 
 /// A paired camera and both keys.

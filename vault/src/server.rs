@@ -16,7 +16,7 @@ use vultus_ipc::{Connection, Deadline, Guidance, Listener, Peer, Places, Reason,
 use vultus_vision::Observer;
 
 use crate::VaultError;
-use crate::attempt::{Asker, Question, verify};
+use crate::attempt::{Asker, Judged, Question, verify};
 use crate::clock::Moment;
 use crate::configuration::Configuration;
 use crate::enrolment::{Order, enrol};
@@ -40,13 +40,15 @@ pub struct Vault {
     tickets: Mutex<Tickets>,
     /// Held by whoever looks through a camera: one attempt or enrolment at a time.
     looking: Mutex<()>,
+    /// See [`Self::change`].
+    pub(crate) changing_records: Mutex<()>,
 }
 
 /// What an asker is, by the kernel's word.
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct Role {
-    daemon: bool,
-    root: bool,
+pub(crate) struct Role {
+    pub(crate) daemon: bool,
+    pub(crate) root: bool,
 }
 
 impl Role {
@@ -55,7 +57,14 @@ impl Role {
 
 impl Vault {
     pub fn new(configuration: Configuration, keys: Keys, observer: Observer) -> Self {
-        Self { configuration, keys, observer, tickets: Mutex::default(), looking: Mutex::new(()) }
+        Self {
+            configuration,
+            keys,
+            observer,
+            tickets: Mutex::default(),
+            looking: Mutex::new(()),
+            changing_records: Mutex::new(()),
+        }
     }
 
     /// Serves connections until the listener fails.
@@ -185,7 +194,7 @@ impl Vault {
                 let state = self.keys.open()?;
                 Ok(VaultReply::Cameras(pairing::discover(&state, &self.configuration.cameras)?))
             }
-            _ => Err(Reason::NotAllowed.into()),
+            request => self.answer_ceremony(request, role, connection),
         }
     }
 
@@ -232,10 +241,10 @@ impl Vault {
     ) -> Result<VaultReply, VaultError> {
         checked_camera(camera)?;
         let deadline = deadline(wait_ms, self.configuration.longest_attempt_ms);
-        let question = Question { uid, camera, deadline };
-        let look = || self.look(Deadline::after(QUEUE));
-        let verdict = verify(&self.keys, &self.configuration, &self.observer, &question, &look, asker);
-        Ok(VaultReply::Judged(verdict))
+        let question = Question { uid, camera, face: None, deadline };
+        let look = || self.look_soon();
+        let judged = verify(&self.keys, &self.configuration, &self.observer, &question, &look, asker);
+        Ok(VaultReply::Judged(verdict_of(judged)))
     }
 
     /// Judges a login and answers on the asker's own connection, which `vultusd` handed over. Who asks is
@@ -258,19 +267,24 @@ impl Vault {
             return Verdict::NotJudged(reason);
         }
         let deadline = deadline(question.wait_ms, self.configuration.longest_attempt_ms);
-        let attempt = Question { uid: question.uid, camera: None, deadline };
+        let attempt = Question { uid: question.uid, camera: None, face: None, deadline };
         // A login waits for whoever looks: those have deadlines too.
         let look = || self.look(deadline);
         let mut asker = LoginAsker { asker };
-        verify(&self.keys, &self.configuration, &self.observer, &attempt, &look, &mut asker)
+        verdict_of(verify(&self.keys, &self.configuration, &self.observer, &attempt, &look, &mut asker))
     }
 
-    fn consume(&self, uid: u32, action: Action, ticket: &TicketNonce) -> Result<(), VaultError> {
+    pub(crate) fn consume(&self, uid: u32, action: Action, ticket: &TicketNonce) -> Result<(), VaultError> {
         Ok(self.tickets().consume(uid, action, ticket, Instant::now())?)
     }
 
     fn tickets(&self) -> std::sync::MutexGuard<'_, Tickets> {
         self.tickets.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The same, for those who do not wait long.
+    pub(crate) fn look_soon(&self) -> Result<std::sync::MutexGuard<'_, ()>, VaultError> {
+        self.look(Deadline::after(QUEUE))
     }
 
     /// The right to look through a camera, waited for until then.
@@ -296,7 +310,7 @@ fn login_refusal(peer: Peer, question: &LoginQuestion, services: &[String]) -> O
 }
 
 /// The end of an operation: what its asker allows, and no longer than the configuration allows.
-fn deadline(wait_ms: u32, longest_ms: u64) -> Deadline {
+pub(crate) fn deadline(wait_ms: u32, longest_ms: u64) -> Deadline {
     Deadline::after(Duration::from_millis(u64::from(wait_ms).min(longest_ms)))
 }
 
@@ -305,16 +319,24 @@ fn checked_label(label: &str) -> Result<(), VaultError> {
     if fits { Ok(()) } else { Err(Reason::BadRequest.into()) }
 }
 
-fn checked_camera(camera: Option<&str>) -> Result<(), VaultError> {
+pub(crate) fn checked_camera(camera: Option<&str>) -> Result<(), VaultError> {
     match camera {
         Some(id) if id.is_empty() || id.len() > CAMERA_ID_LENGTH => Err(Reason::BadRequest.into()),
         _ => Ok(()),
     }
 }
 
+/// A success that nobody signs with is used up as a verdict.
+fn verdict_of(judged: Judged) -> Verdict {
+    match judged {
+        Judged::Accepted(_) => Verdict::Accepted,
+        Judged::Denied(verdict) => verdict,
+    }
+}
+
 /// `vultusd`, waiting on the connection of its request.
-struct Caller<'a> {
-    connection: &'a mut Connection,
+pub(crate) struct Caller<'a> {
+    pub(crate) connection: &'a mut Connection,
 }
 
 impl Asker for Caller<'_> {

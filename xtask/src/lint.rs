@@ -33,18 +33,23 @@ pub fn all(advisories: Option<&Path>) -> Result<()> {
 }
 
 /// Which of our crates each may use: dependencies point one way (docs/architecture.md).
-const MAY_USE: [(&str, &[&str]); 13] = [
+const MAY_USE: [(&str, &[&str]); 15] = [
     ("vultus-ipc", &[]),
     ("vultus-frames", &[]),
     ("vultus-vision", &[]),
     ("vultus-tpm", &[]),
     ("vultus-journal", &[]),
+    ("vultus-protocol", &[]),
+    ("vultus-remote-server", &["vultus-journal", "vultus-protocol", "vultus-tpm"]),
     ("pam_vultus", &["vultus-ipc"]),
     ("vultus-camera", &["vultus-frames", "vultus-ipc", "vultus-journal"]),
     ("vultus-password", &["vultus-ipc", "vultus-journal"]),
     ("vultus-daemon", &["vultus-ipc", "vultus-journal"]),
-    ("vultus-vault", &["vultus-frames", "vultus-ipc", "vultus-journal", "vultus-tpm", "vultus-vision"]),
-    ("vultus-cli", &["vultus-ipc", "vultus-vision"]),
+    (
+        "vultus-vault",
+        &["vultus-frames", "vultus-ipc", "vultus-journal", "vultus-protocol", "vultus-tpm", "vultus-vision"],
+    ),
+    ("vultus-cli", &["vultus-ipc", "vultus-protocol", "vultus-vision"]),
     ("xtask", &[]),
     // The tests may use everything.
     ("vultus-tests", &["*"]),

@@ -1,0 +1,70 @@
+//! Authentication on the device (seed 000, steps 530 to 550): a face that was verified lets the service key
+//! of its account answer a server's packet.
+
+use log::info;
+use vultus_protocol::authentication::AuthenticationRequest;
+use vultus_protocol::challenge::{Challenge, AuthenticationInfo};
+use vultus_protocol::{BiometricType, FeatureToken, TransactionHash, challenge};
+use vultus_tpm::Tpm;
+
+use crate::VaultError;
+use crate::attempt::Success;
+use crate::ceremony::accounts::{self, Account};
+use crate::ceremony::device::enrolled;
+use crate::ceremony::{check_policy, evidence, now, sign};
+use crate::keys::OpenState;
+
+/// An authentication that waits for the person.
+pub struct Authentication {
+    challenge: Challenge,
+    account: Account,
+    /// The face that may sign.
+    pub face: u32,
+}
+
+impl Authentication {
+    /// Checks the server's packet and finds the key that it asks for.
+    pub fn open(
+        state: &OpenState<'_>,
+        uid: u32,
+        packet: &[u8],
+        tolerance: u64,
+    ) -> Result<Self, VaultError> {
+        let server = challenge::claimed_server::<AuthenticationInfo>(packet)?;
+        let challenge = enrolled(state, &server)?.open::<AuthenticationInfo>(packet, tolerance)?;
+        check_policy(&challenge)?;
+        let (_, account) = accounts::find(state, uid, &challenge)?;
+        let face = accounts::face(state, uid, &account)?;
+        Ok(Self { challenge, account, face })
+    }
+
+    /// What the person must have agreed to first.
+    pub fn transaction(&self) -> Option<&str> {
+        self.challenge.transaction.as_ref().map(|text| text.as_str())
+    }
+
+    /// The answer of the service key.
+    pub fn sign(self, tpm: &Tpm, success: Success, tolerance: u64) -> Result<Vec<u8>, VaultError> {
+        let Self { challenge, account, .. } = self;
+        challenge.window.check(now()?, tolerance)?;
+        let request = AuthenticationRequest {
+            ceremony: challenge.ceremony,
+            server: challenge.server.clone(),
+            service: challenge.service.clone(),
+            device: challenge.device,
+            virtual_account: challenge.virtual_account,
+            biometric: BiometricType::Face,
+            feature_token: FeatureToken::of(
+                success.token_key(),
+                &challenge.server,
+                &challenge.virtual_account,
+            ),
+            code: challenge.code,
+            transaction: challenge.transaction.as_ref().map(TransactionHash::of),
+            evidence: evidence(&success)?,
+        };
+        let packet = sign(tpm, &account.key.key(), &request)?;
+        info!(vultus_uid = success.uid(), vultus_service = challenge.service.as_str(); "authentication signed");
+        Ok(packet)
+    }
+}

@@ -1,0 +1,186 @@
+//! The requests about servers, accounts and assertions: one row for each, as in [`crate::server`].
+
+use std::sync::MutexGuard;
+
+use log::info;
+use vultus_ipc::vault::{Action, Ceremony, VaultReply, VaultRequest};
+use vultus_ipc::{Connection, Deadline, Reason, Verdict};
+
+use crate::VaultError;
+use crate::attempt::{Judged, Question, Success, verify};
+use crate::ceremony::authentication::Authentication;
+use crate::ceremony::registration::{Deregistration, Registration, confirm, forget};
+use crate::ceremony::{accounts, assertion, device, servers};
+use crate::server::{Caller, Role, Vault, checked_camera, deadline};
+
+/// Who is verified, with which camera, until when.
+struct Sitting<'a> {
+    uid: u32,
+    camera: Option<&'a str>,
+    deadline: Deadline,
+}
+
+impl Vault {
+    /// One row for each request: who may ask it, and what is done.
+    pub(crate) fn answer_ceremony(
+        &self,
+        request: VaultRequest,
+        role: Role,
+        connection: &mut Connection,
+    ) -> Result<VaultReply, VaultError> {
+        use VaultRequest as R;
+        let tolerance = self.configuration.clock_tolerance_s;
+        let tpm = &self.keys.tpm;
+        match request {
+            R::PinServer { packet } if role.root => {
+                self.changing(|state| servers::pin(state, &packet))
+            }
+            R::UnpinServer { server } if role.root => self.changing(|state| servers::unpin(state, &server)),
+            R::UpdateServerKeys { packet } if role.daemon || role.root => {
+                self.changing(|state| servers::update(state, &packet))
+            }
+            R::Servers if role.daemon || role.root => {
+                Ok(VaultReply::Servers(servers::list(&self.keys.open()?)?))
+            }
+            R::BeginDeviceEnrolment { server, manufacturer, model } if role.daemon || role.root => {
+                let _changing = self.change();
+                let state = self.keys.open()?;
+                packet(device::begin(&state, tpm, &server, (&manufacturer, &model))?)
+            }
+            R::AnswerDeviceChallenge { packet: challenge } if role.daemon || role.root => {
+                let _changing = self.change();
+                packet(device::answer(&self.keys.open()?, tpm, &challenge, tolerance)?)
+            }
+            R::FinishDeviceEnrolment { packet } if role.daemon || role.root => {
+                self.changing(|state| device::finish(state, &packet))
+            }
+            R::DeviceInformation { server, service } if role.daemon => {
+                Ok(VaultReply::Device(device::information(&self.keys.open()?, &server, &service)?))
+            }
+            R::Perform { uid, ceremony, packet, camera, wait_ms } if role.daemon => {
+                checked_camera(camera.as_deref())?;
+                let deadline = deadline(wait_ms, self.configuration.longest_attempt_ms);
+                let sitting = Sitting { uid, camera: camera.as_deref(), deadline };
+                self.perform(&sitting, ceremony, &packet, connection)
+            }
+            R::Assert { uid, audience, nonce, camera, wait_ms } if role.daemon => {
+                checked_camera(camera.as_deref())?;
+                let asked = assertion::Asked::new(&audience, &nonce)?;
+                let deadline = deadline(wait_ms, self.configuration.longest_attempt_ms);
+                let sitting = Sitting { uid, camera: camera.as_deref(), deadline };
+                self.sitting(&sitting, None, connection, |success| {
+                    let _changing = self.change();
+                    asked.sign(&self.keys.open()?, tpm, success)
+                })
+            }
+            R::AssertionKey { uid, audience } if role.daemon => {
+                let _changing = self.change();
+                let key = assertion::public_key(&self.keys.open()?, tpm, uid, &audience)?;
+                Ok(VaultReply::Key(key.into()))
+            }
+            R::FinishCeremony { uid, ceremony, packet } if role.daemon => {
+                self.changing(|state| match ceremony {
+                    Ceremony::Registration => confirm(state, uid, &packet),
+                    Ceremony::Deregistration => forget(state, uid, &packet),
+                    Ceremony::Authentication => Err(Reason::BadRequest.into()),
+                })
+            }
+            R::Accounts { uid } if role.daemon => {
+                Ok(VaultReply::Accounts(accounts::list(&self.keys.open()?, uid)?))
+            }
+            R::RemoveAccount { uid, server, service, account, ticket } if role.daemon => {
+                self.consume(uid, Action::Delete, &ticket)?;
+                self.changing(|state| accounts::remove(state, uid, (&server, &service, &account)))
+            }
+            _ => Err(Reason::NotAllowed.into()),
+        }
+    }
+
+    /// Checks the packet, has the person agree and verified, and only then has the TPM answer.
+    fn perform(
+        &self,
+        sitting: &Sitting<'_>,
+        ceremony: Ceremony,
+        packet: &[u8],
+        connection: &mut Connection,
+    ) -> Result<VaultReply, VaultError> {
+        let tolerance = self.configuration.clock_tolerance_s;
+        let tpm = &self.keys.tpm;
+        match ceremony {
+            Ceremony::Registration => {
+                let open = Registration::open(&self.keys.open()?, packet, tolerance)?;
+                self.sitting(sitting, None, connection, |success| {
+                    let _changing = self.change();
+                    open.sign(&self.keys.open()?, tpm, success, tolerance)
+                })
+            }
+            Ceremony::Deregistration => {
+                let open = Deregistration::open(&self.keys.open()?, sitting.uid, packet, tolerance)?;
+                self.sitting(sitting, Some(open.face), connection, |success| {
+                    let _changing = self.change();
+                    open.sign(&self.keys.open()?, tpm, success, tolerance)
+                })
+            }
+            Ceremony::Authentication => {
+                let open = Authentication::open(&self.keys.open()?, sitting.uid, packet, tolerance)?;
+                if let Some(text) = open.transaction() {
+                    confirmed(connection, text, sitting.deadline)?;
+                }
+                self.sitting(sitting, Some(open.face), connection, |success| {
+                    open.sign(tpm, success, tolerance)
+                })
+            }
+        }
+    }
+
+    /// Verifies the person; `sign` is called with the success, or not at all.
+    fn sitting(
+        &self,
+        sitting: &Sitting<'_>,
+        face: Option<u32>,
+        connection: &mut Connection,
+        sign: impl FnOnce(Success) -> Result<Vec<u8>, VaultError>,
+    ) -> Result<VaultReply, VaultError> {
+        let Sitting { uid, camera, deadline } = *sitting;
+        let question = Question { uid, camera, face, deadline };
+        let look = || self.look_soon();
+        let mut asker = Caller { connection };
+        match verify(&self.keys, &self.configuration, &self.observer, &question, &look, &mut asker) {
+            Judged::Accepted(success) => packet(sign(success)?),
+            Judged::Denied(Verdict::Accepted) => Err(Reason::Internal.into()),
+            Judged::Denied(verdict) => Ok(VaultReply::Judged(verdict)),
+        }
+    }
+
+    fn changing(
+        &self,
+        work: impl FnOnce(&crate::keys::OpenState<'_>) -> Result<(), VaultError>,
+    ) -> Result<VaultReply, VaultError> {
+        let _changing = self.change();
+        work(&self.keys.open()?)?;
+        Ok(VaultReply::Done)
+    }
+
+    /// Held while records that are found by looking through all of a kind are changed.
+    fn change(&self) -> MutexGuard<'_, ()> {
+        self.changing_records.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+/// Has the text shown, and waits until the person agreed to it. Nothing is looked at before.
+fn confirmed(connection: &mut Connection, text: &str, deadline: Deadline) -> Result<(), VaultError> {
+    let asker = connection.peer()?.uid;
+    connection.send(&VaultReply::Transaction(text.to_owned()), deadline)?;
+    match connection.receive_from(asker, deadline) {
+        Ok(VaultRequest::Confirm) => Ok(()),
+        Ok(_) => Err(Reason::BadRequest.into()),
+        Err(e) => {
+            info!("a transaction was not confirmed: {e}");
+            Err(Reason::NotConfirmed.into())
+        }
+    }
+}
+
+fn packet(bytes: Vec<u8>) -> Result<VaultReply, VaultError> {
+    Ok(VaultReply::Packet(bytes.into()))
+}
