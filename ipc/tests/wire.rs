@@ -8,8 +8,8 @@ use vultus_ipc::camera::{CameraRecord, CameraRefusal, CameraReply, CameraRequest
 use vultus_ipc::login::{LoginQuestion, LoginReply, LoginRequest, SERVICE_LENGTH};
 use vultus_ipc::password::{Echo, PasswordRefusal, PasswordReply, PasswordRequest};
 use vultus_ipc::vault::{
-    Action, CAMERA_ID_LENGTH, FaceRecord, LABEL_LENGTH, PairedCamera, Pairing, VaultReply, VaultRequest,
-    VaultStatus,
+    AccountRecord, Action, CAMERA_ID_LENGTH, Ceremony, Confirmed, DeviceRecord, FaceRecord, LABEL_LENGTH,
+    PACKET_LENGTH, PairedCamera, Pairing, ServerRecord, VaultReply, VaultRequest, VaultStatus,
 };
 use vultus_ipc::wire::{self, PREFIX};
 use vultus_ipc::{Guidance, IpcError, Message, Reason, Verdict};
@@ -132,6 +132,54 @@ fn the_requests_to_the_vault() {
     fixed(VaultRequest::PairCamera { camera: camera() }, "82 0a 81 6163");
     fixed(VaultRequest::UnpairCamera { camera: camera() }, "82 0b 81 6163");
     fixed(VaultRequest::DiscoverCameras, "82 0c 80");
+    let packet = || bytes(&[0xd2, 0x84]);
+    let text = |t: &str| t.to_owned();
+    fixed(VaultRequest::PinServer { packet: packet() }, "82 0d 81 42d284");
+    fixed(VaultRequest::UnpinServer { server: text("s") }, "82 0e 81 6173");
+    fixed(VaultRequest::UpdateServerKeys { packet: packet() }, "82 0f 81 42d284");
+    fixed(VaultRequest::Servers, "82 10 80");
+    fixed(
+        VaultRequest::BeginDeviceEnrolment { server: text("s"), manufacturer: text("a"), model: text("b") },
+        "82 11 83 6173 6161 6162",
+    );
+    fixed(VaultRequest::AnswerDeviceChallenge { packet: packet() }, "82 12 81 42d284");
+    fixed(VaultRequest::FinishDeviceEnrolment { packet: packet() }, "82 13 81 42d284");
+    fixed(VaultRequest::DeviceInformation { server: text("s"), service: text("t") }, "82 14 82 6173 6174");
+    for (n, ceremony) in
+        [Ceremony::Registration, Ceremony::Authentication, Ceremony::Deregistration].into_iter().enumerate()
+    {
+        fixed(
+            VaultRequest::Perform { uid: 7, ceremony, packet: packet(), camera: None, wait_ms: 5000 },
+            &format!("82 15 85 07 {} 42d284 f6 191388", number(n)),
+        );
+        fixed(
+            VaultRequest::FinishCeremony { uid: 7, ceremony, packet: packet() },
+            &format!("82 1819 83 07 {} 42d284", number(n)),
+        );
+    }
+    fixed(VaultRequest::Confirm, "82 16 80");
+    fixed(
+        VaultRequest::Assert {
+            uid: 7,
+            audience: text("a"),
+            nonce: packet(),
+            camera: Some(camera()),
+            wait_ms: 5000,
+        },
+        "82 17 85 07 6161 42d284 6163 191388",
+    );
+    fixed(VaultRequest::AssertionKey { uid: 7, audience: text("a") }, "82 1818 82 07 6161");
+    fixed(VaultRequest::Accounts { uid: 7 }, "82 181a 81 07");
+    fixed(
+        VaultRequest::RemoveAccount {
+            uid: 7,
+            server: text("s"),
+            service: text("t"),
+            account: text("a"),
+            ticket: NONCE.into(),
+        },
+        "82 181b 85 07 6173 6174 6161 N",
+    );
     refused::<VaultRequest>(&unhex("82 0d 80"));
 }
 
@@ -155,6 +203,35 @@ fn the_replies_of_the_vault() {
     let status = |tpm| VaultStatus { tpm, cameras: 1, version: "v".to_owned() };
     fixed(VaultReply::Status(status(None)), "82 08 81 83 f6 01 6176");
     fixed(VaultReply::Status(status(Some(Reason::TpmAbsent))), "82 08 81 83 0b 01 6176");
+    fixed(VaultReply::Packet(bytes(&[0xd2])), "82 09 81 41d2");
+    fixed(VaultReply::Transaction("Pay".to_owned()), "82 0a 81 63506179");
+    let server = |device| ServerRecord { server: "s".to_owned(), version: 3, device };
+    fixed(VaultReply::Servers(vec![server(None)]), "82 0b 81 81 82 6173 03");
+    let device = [0xcd; 16];
+    let device_digits = format!("50{}", "cd".repeat(16));
+    fixed(
+        VaultReply::Servers(vec![server(Some(device.into()))]),
+        &format!("82 0b 81 81 83 6173 03 {device_digits}"),
+    );
+    fixed(
+        VaultReply::Device(DeviceRecord {
+            device: device.into(),
+            manufacturer: "a".to_owned(),
+            model: "b".to_owned(),
+        }),
+        &format!("82 0c 81 83 {device_digits} 6161 6162"),
+    );
+    fixed(VaultReply::Key([4; 65].into()), &format!("82 0d 81 5841{}", "04".repeat(65)));
+    let account = |confirmed| AccountRecord {
+        server: "s".to_owned(),
+        service: "t".to_owned(),
+        account: "a".to_owned(),
+        confirmed,
+    };
+    fixed(
+        VaultReply::Accounts(vec![account(None), account(Some(Confirmed::ByReceipt))]),
+        "82 0e 81 82 83 6173 6174 6161 84 6173 6174 6161 00",
+    );
     refused::<VaultReply>(&unhex("82 09 80"));
 }
 
@@ -216,6 +293,18 @@ fn every_reason_keeps_its_number() {
         Reason::TooManyFaces,
         Reason::BadRequest,
         Reason::SessionUnknown,
+        Reason::ServerUnknown,
+        Reason::PacketRejected,
+        Reason::UnpinnedKey,
+        Reason::PacketExpired,
+        Reason::PacketMisdirected,
+        Reason::NotRegistered,
+        Reason::FaceChanged,
+        Reason::PolicyUnmet,
+        Reason::NotConfirmed,
+        Reason::DeviceNotEnrolled,
+        Reason::NoEndorsement,
+        Reason::TooManyKeys,
     ];
     for (n, reason) in reasons.into_iter().enumerate() {
         fixed(VaultReply::Refused(reason), &format!("82 01 81 {}", number(n)));
@@ -432,7 +521,7 @@ fn capped<M: Message>(cap: usize) {
 fn every_boundary_has_its_cap() {
     capped::<LoginRequest>(256);
     capped::<LoginReply>(256);
-    capped::<VaultRequest>(2 * 1024);
+    capped::<VaultRequest>(8 * 1024);
     capped::<VaultReply>(32 * 1024);
     capped::<CameraRequest>(2 * 1024);
     capped::<CameraReply>(11 * 1024 * 1024);
@@ -471,6 +560,13 @@ fn the_longest_honest_messages_fit() {
         label: label(),
         camera: Some(camera()),
         ticket: NONCE.into(),
+        wait_ms: u32::MAX,
+    });
+    fits(&VaultRequest::Perform {
+        uid: u32::MAX,
+        ceremony: Ceremony::Registration,
+        packet: vec![0xff; PACKET_LENGTH].into(),
+        camera: Some("c".repeat(CAMERA_ID_LENGTH)),
         wait_ms: u32::MAX,
     });
     fits(&VaultRequest::GrantTicket {

@@ -313,7 +313,7 @@ fn endorsement_keys_are_those_of_the_certificates() -> Result {
         // In front of the key: type, name algorithm, attributes, policy and parameters.
         match kind {
             Endorsement::Rsa2048 => {
-                let (modulus, rest) = sized(&key.public[54..])?;
+                let (modulus, rest) = sized(&key.public[56..])?;
                 assert_eq!((modulus.len(), rest.len()), (256, 0));
                 assert!(contains(&key.certificate, modulus));
             }
