@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
-use vultus_cli::bus::{CameraProxy, ManagerProxy};
+use vultus_cli::bus::{CameraProxy, ManagerProxy, RemoteProxy};
 use vultus_cli::password::{at_terminal, from_stdin, redeem};
 use vultus_ipc::Uid;
 use vultus_ipc::vault::Action;
@@ -22,13 +22,21 @@ pub struct Place {
     pub password_stdin: bool,
 }
 
-async fn manager() -> Result<(Connection, ManagerProxy<'static>), Error> {
+pub async fn manager() -> Result<(Connection, ManagerProxy<'static>), Error> {
     let bus = Connection::system().await?;
     let manager = ManagerProxy::new(&bus).await?;
     Ok((bus, manager))
 }
 
-async fn default_camera(bus: &Connection, manager: &ManagerProxy<'_>) -> Result<CameraProxy<'static>, Error> {
+/// Servers and accounts.
+pub async fn remote(bus: &Connection) -> Result<RemoteProxy<'static>, Error> {
+    Ok(RemoteProxy::new(bus).await?)
+}
+
+pub async fn default_camera(
+    bus: &Connection,
+    manager: &ManagerProxy<'_>,
+) -> Result<CameraProxy<'static>, Error> {
     let path = manager.get_default_camera().await?;
     Ok(CameraProxy::builder(bus).path(path).build().await?)
 }
@@ -42,7 +50,7 @@ fn user_number(user: &str) -> Result<u32, Error> {
 }
 
 /// Asks for a nonce, and for the password that makes a ticket of it.
-async fn ticket(
+pub async fn ticket(
     place: &Place,
     manager: &ManagerProxy<'_>,
     user: &str,

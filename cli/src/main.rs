@@ -1,8 +1,13 @@
 //! `vultus`: what a person does with Vultus at a terminal.
 
+mod accounts;
+mod assertion;
 mod cameras;
+mod ceremony;
 mod commands;
+mod device;
 mod doctor;
+mod https;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -70,6 +75,21 @@ enum Command {
     Cameras {
         #[command(subcommand)]
         action: Option<CameraAction>,
+    },
+    /// This device towards servers: pin them, enrol with them.
+    Device {
+        #[command(subcommand)]
+        action: device::DeviceAction,
+    },
+    /// Accounts of remote services: register, log in, pay.
+    Account {
+        #[command(subcommand)]
+        action: accounts::AccountAction,
+    },
+    /// Verify a face, and print a signed assertion of it for an application.
+    Assert {
+        /// What the application calls itself.
+        audience: String,
     },
     /// Say how Vultus is.
     Status,
@@ -154,6 +174,9 @@ fn run(arguments: Arguments) -> Result<Outcome, Box<dyn std::error::Error>> {
         Command::ClearLockout { user } => runtime.block_on(commands::clear_lockout(&place, &user)),
         Command::Cameras { action: None } => runtime.block_on(commands::cameras()),
         Command::Cameras { action: Some(action) } => cameras::manage(&place, action),
+        Command::Device { action } => runtime.block_on(device::manage(&place, action)),
+        Command::Account { action } => runtime.block_on(accounts::manage(&place, action)),
+        Command::Assert { audience } => runtime.block_on(assertion::assert(&audience)),
         Command::Status => runtime.block_on(commands::status()),
         Command::Doctor => Ok(runtime.block_on(doctor::examine(&place, &arguments.models))),
         Command::Evaluate { what: Evaluation::Recognition { folder, pairs } } => {

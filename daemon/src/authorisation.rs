@@ -14,7 +14,7 @@ use zbus_polkit::policykit1::{AuthorityProxy, CheckAuthorizationFlags, Subject};
 /// What a method needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Need {
-    /// Nothing: it tells what anybody may know, or only ends what the caller began.
+    /// Nothing: it tells what anybody may know, or only ends or confirms what the caller began.
     Nothing,
     /// A polkit action.
     Action(&'static str),
@@ -25,13 +25,19 @@ pub const ENROLL: &str = "org.vultus.enroll";
 pub const DELETE: &str = "org.vultus.delete";
 /// To act for another user.
 pub const SET_USERNAME: &str = "org.vultus.setusername";
+/// To register and deregister accounts of remote services.
+pub const REMOTE: &str = "org.vultus.remote";
+/// To enrol this device with a server.
+pub const ADMIN: &str = "org.vultus.admin";
 
 pub const MANAGER: &str = "org.vultus.Vultus1.Manager";
 pub const CAMERA: &str = "org.vultus.Vultus1.Camera";
+pub const REMOTE_INTERFACE: &str = "org.vultus.Vultus1.Remote";
 
-/// The table: interface, method, need. `RequestTicket` and `DeleteEnrolledFace` change nothing without
-/// a password, which the vault checks by itself.
-pub const TABLE: [(&str, &str, Need); 14] = [
+/// The table: interface, method, need. `RequestTicket`, `DeleteEnrolledFace` and `RemoveAccount` change
+/// nothing without a password, packets change nothing without a pinned server's signature, and nothing is
+/// signed without a face: the vault checks each by itself.
+pub const TABLE: [(&str, &str, Need); 31] = [
     (MANAGER, "GetCameras", Need::Nothing),
     (MANAGER, "GetDefaultCamera", Need::Nothing),
     (MANAGER, "GetStatus", Need::Nothing),
@@ -46,6 +52,23 @@ pub const TABLE: [(&str, &str, Need); 14] = [
     (CAMERA, "ListEnrolledFaces", Need::Action(VERIFY)),
     (CAMERA, "DeleteEnrolledFace", Need::Action(DELETE)),
     (CAMERA, "DeleteEnrolledFaces", Need::Action(DELETE)),
+    (CAMERA, "RegisterStart", Need::Action(REMOTE)),
+    (CAMERA, "AuthenticateStart", Need::Action(VERIFY)),
+    (CAMERA, "DeregisterStart", Need::Action(REMOTE)),
+    (CAMERA, "VerifyWithAssertionStart", Need::Action(VERIFY)),
+    (CAMERA, "Confirm", Need::Nothing),
+    (CAMERA, "CeremonyStop", Need::Nothing),
+    (REMOTE_INTERFACE, "ListServers", Need::Action(VERIFY)),
+    (REMOTE_INTERFACE, "UpdateServerKeys", Need::Action(VERIFY)),
+    (REMOTE_INTERFACE, "GetDeviceInformation", Need::Action(VERIFY)),
+    (REMOTE_INTERFACE, "BeginDeviceEnrolment", Need::Action(ADMIN)),
+    (REMOTE_INTERFACE, "AnswerDeviceChallenge", Need::Action(ADMIN)),
+    (REMOTE_INTERFACE, "FinishDeviceEnrolment", Need::Action(ADMIN)),
+    (REMOTE_INTERFACE, "ListAccounts", Need::Action(VERIFY)),
+    (REMOTE_INTERFACE, "RemoveAccount", Need::Action(REMOTE)),
+    (REMOTE_INTERFACE, "FinishRegistration", Need::Action(VERIFY)),
+    (REMOTE_INTERFACE, "FinishDeregistration", Need::Action(VERIFY)),
+    (REMOTE_INTERFACE, "GetAssertionKey", Need::Action(VERIFY)),
 ];
 
 /// The caller was not allowed to.

@@ -5,13 +5,15 @@
 
 use std::collections::HashMap;
 
-use crate::vault_client::Running;
+use crate::vault_client::{Confirmation, Running};
 
 /// What a claimed camera is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {
     Verify,
     Enrol,
+    /// A verification that is to end in a signature.
+    Ceremony,
 }
 
 /// One caller's hold on one camera.
@@ -20,7 +22,16 @@ pub struct Claim {
     pub owner: String,
     /// The user that faces are enrolled for or verified against.
     pub uid: u32,
-    running: Option<(Operation, u64, Running)>,
+    running: Option<Run>,
+}
+
+/// What runs for a claim.
+struct Run {
+    operation: Operation,
+    number: u64,
+    running: Running,
+    /// A transaction was shown, and nobody has agreed to it yet.
+    asking: bool,
 }
 
 /// Why a claim does not allow it.
@@ -82,13 +93,33 @@ impl Claims {
         self.idle(camera, owner)?;
         self.runs += 1;
         let run = self.runs;
-        self.own(camera, owner)?.running = Some((operation, run, running));
+        self.own(camera, owner)?.running = Some(Run { operation, number: run, running, asking: false });
         Ok(run)
     }
 
     /// Whether that run is still the one that runs: its events may be told.
     pub fn current(&self, camera: &str, run: u64) -> Option<&Claim> {
-        self.claims.get(camera).filter(|c| c.running.as_ref().is_some_and(|(_, n, _)| *n == run))
+        self.claims.get(camera).filter(|c| c.running.as_ref().is_some_and(|r| r.number == run))
+    }
+
+    /// That run shows a transaction: its caller may agree to it.
+    pub fn asks(&mut self, camera: &str, run: u64) {
+        let running = self.claims.get_mut(camera).and_then(|claim| claim.running.as_mut());
+        if let Some(running) = running.filter(|r| r.number == run) {
+            running.asking = true;
+        }
+    }
+
+    /// The caller agrees to the transaction that was shown: once, since the vault takes anything more for
+    /// hanging up.
+    pub fn agree(&mut self, camera: &str, owner: &str) -> Result<Confirmation, ClaimError> {
+        match &mut self.own(camera, owner)?.running {
+            Some(run) if run.asking => {
+                run.asking = false;
+                Ok(run.running.confirmation())
+            }
+            _ => Err(ClaimError::NotRunning),
+        }
     }
 
     /// A run has ended by itself.
@@ -104,7 +135,7 @@ impl Claims {
     pub fn stop(&mut self, camera: &str, owner: &str, operation: Operation) -> Result<(), ClaimError> {
         let claim = self.own(camera, owner)?;
         match &claim.running {
-            Some((running, _, _)) if *running == operation => {
+            Some(run) if run.operation == operation => {
                 claim.running = None;
                 Ok(())
             }

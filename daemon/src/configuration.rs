@@ -20,6 +20,10 @@ pub struct Configuration {
     /// How long an enrolment may take, in milliseconds.
     #[serde(default = "enrol_ms")]
     pub enrol_ms: u32,
+    /// How long a ceremony may take, in milliseconds: the person reads a transaction and agrees to it, and
+    /// is verified.
+    #[serde(default = "ceremony_ms")]
+    pub ceremony_ms: u32,
 }
 
 fn verify_ms() -> u32 {
@@ -28,6 +32,10 @@ fn verify_ms() -> u32 {
 
 fn enrol_ms() -> u32 {
     60_000
+}
+
+fn ceremony_ms() -> u32 {
+    45_000
 }
 
 impl Configuration {

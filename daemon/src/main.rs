@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use clap::Parser;
 use log::{error, info};
 use vultus_daemon::bus::manager::Manager;
+use vultus_daemon::bus::remote::Remote;
 use vultus_daemon::bus::{MANAGER_PATH, NAME, Shared};
 use vultus_daemon::configuration::Configuration;
 use vultus_daemon::login;
@@ -48,6 +49,7 @@ async fn run(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
     let mut departures = DBusProxy::new(&bus).await?.receive_name_owner_changed_with_args(&[(2, "")]).await?;
     let manager = Manager { shared: shared.clone(), known: Mutex::default() };
     bus.object_server().at(MANAGER_PATH, manager).await?;
+    bus.object_server().at(MANAGER_PATH, Remote { shared: shared.clone() }).await?;
     bus.request_name(NAME).await?;
     let (logins, runtime) = (bus.clone(), tokio::runtime::Handle::current());
     std::thread::Builder::new()

@@ -12,8 +12,14 @@ use vultus_ipc::{Connection, Deadline, Guidance, IpcError, Reason, Uid};
 
 /// For connecting and for requests that look at no camera: those wait for the TPM at most.
 const SHORT: Duration = Duration::from_secs(20);
+/// For requests that have the TPM make keys, one after the other.
+const KEYS: Duration = Duration::from_secs(60);
 /// How much longer than its own deadline the vault may take to say that it passed.
 const MARGIN: Duration = Duration::from_secs(5);
+/// The same, where the TPM signs after the person was verified.
+const SIGNING: Duration = Duration::from_secs(20);
+/// For one message on a connection that stands.
+const MESSAGE: Duration = Duration::from_secs(3);
 
 #[derive(Clone, Debug)]
 pub struct VaultClient {
@@ -31,13 +37,39 @@ const MOST_REQUESTS: usize = 6;
 #[derive(Debug)]
 pub enum Event {
     Guide(Guidance),
+    /// A transaction: nothing is signed before the person agreed to it.
+    Show(String),
     /// The last one.
     End(Result<VaultReply, Reason>),
 }
 
 /// A request that runs. Dropping it hangs up, which cancels it in the vault.
 pub struct Running {
-    handle: Handle,
+    handle: Arc<Handle>,
+}
+
+/// The person's consent, to be sent on the connection of the request that waits for it.
+pub struct Confirmation {
+    handle: Arc<Handle>,
+}
+
+impl Running {
+    pub fn confirmation(&self) -> Confirmation {
+        Confirmation { handle: Arc::clone(&self.handle) }
+    }
+}
+
+impl Confirmation {
+    /// Sends it, while another thread reads from the connection.
+    pub async fn send(self) -> Result<(), Reason> {
+        let sent = tokio::task::spawn_blocking(move || {
+            self.handle.connection()?.send(&VaultRequest::Confirm, Deadline::after(MESSAGE))
+        });
+        sent.await.map_err(|_| Reason::Internal)?.map_err(|e| {
+            log::warn!("a confirmation did not reach the vault: {e}");
+            Reason::NotConfirmed
+        })
+    }
 }
 
 impl Drop for Running {
@@ -55,8 +87,9 @@ impl VaultClient {
     pub async fn ask(&self, request: VaultRequest) -> Result<VaultReply, Reason> {
         let _turn = self.turns.acquire().await.map_err(|_| Reason::Internal)?;
         let client = self.clone();
+        let patience = patience(&request);
         let asked = tokio::task::spawn_blocking(move || {
-            let deadline = Deadline::after(SHORT);
+            let deadline = Deadline::after(patience);
             let mut connection = client.connect(deadline)?;
             connection.send(&request, deadline)?;
             connection.receive_from(client.uid, deadline)
@@ -79,6 +112,7 @@ impl VaultClient {
         wait_ms: u32,
     ) -> Result<(Running, mpsc::Receiver<Event>), Reason> {
         let client = self.clone();
+        let span = Duration::from_millis(wait_ms.into()) + margin(&request);
         let begun = tokio::task::spawn_blocking(move || {
             let deadline = Deadline::after(SHORT);
             let mut connection = client.connect(deadline)?;
@@ -90,14 +124,30 @@ impl VaultClient {
             Reason::Internal
         })?;
         let (events, received) = mpsc::channel(16);
-        let deadline = Deadline::after(Duration::from_millis(wait_ms.into()) + MARGIN);
+        let deadline = Deadline::after(span);
         let uid = self.uid;
         tokio::task::spawn_blocking(move || follow(connection, uid, deadline, &events));
-        Ok((Running { handle }, received))
+        Ok((Running { handle: Arc::new(handle) }, received))
     }
 
     pub fn connect(&self, deadline: Deadline) -> Result<Connection, IpcError> {
         Connection::connect(&self.socket, deadline)
+    }
+}
+
+/// How long a request may take that looks at no camera.
+fn patience(request: &VaultRequest) -> Duration {
+    match request {
+        VaultRequest::BeginDeviceEnrolment { .. } | VaultRequest::AnswerDeviceChallenge { .. } => KEYS,
+        _ => SHORT,
+    }
+}
+
+/// What a request that looks through a camera may take beyond its own time.
+fn margin(request: &VaultRequest) -> Duration {
+    match request {
+        VaultRequest::Perform { .. } | VaultRequest::Assert { .. } => SIGNING,
+        _ => MARGIN,
     }
 }
 
@@ -106,6 +156,7 @@ fn follow(mut connection: Connection, uid: Uid, deadline: Deadline, events: &mps
     loop {
         let event = match connection.receive_from(uid, deadline) {
             Ok(VaultReply::Guide(guidance)) => Event::Guide(guidance),
+            Ok(VaultReply::Transaction(text)) => Event::Show(text),
             Ok(VaultReply::Refused(reason)) => Event::End(Err(reason)),
             Ok(reply) => Event::End(Ok(reply)),
             Err(IpcError::Closed) => Event::End(Err(Reason::Cancelled)),

@@ -137,6 +137,14 @@ macro_rules! hidden {
     };
 }
 
+/// What a person sees as it is: no control characters, and none that are invisible or turn the direction of
+/// the text around.
+fn visible(c: char) -> bool {
+    let hidden = matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}');
+    !c.is_control() && !hidden
+}
+
 fn host_character(c: char) -> bool {
     c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '-' | ':')
 }
@@ -151,7 +159,7 @@ name! {
 }
 name! {
     /// An account as the relying party calls it. Not for logs.
-    AccountName, 128, |c: char| !c.is_control(), "the account's name"
+    AccountName, 128, visible, "the account's name"
 }
 name! {
     /// What an assertion is for: an application's own name, or a verifier's.
@@ -159,11 +167,11 @@ name! {
 }
 name! {
     /// A transaction as the person is shown it, before anything is signed. Line feeds are allowed.
-    TransactionText, 512, |c: char| c == '\n' || !c.is_control(), "the transaction's text"
+    TransactionText, 512, |c: char| c == '\n' || visible(c), "the transaction's text"
 }
 name! {
     /// What a device or a program says of itself.
-    Label, 64, |c: char| !c.is_control(), "a label"
+    Label, 64, visible, "a label"
 }
 
 bytes! {
@@ -340,7 +348,9 @@ mod tests {
         assert!(AccountName::new("Alice Äpfel").is_ok());
         assert!(AccountName::new("a\u{7}").is_err());
         assert!(TransactionText::new("Pay 5 €\nto Bob").is_ok());
-        assert!(TransactionText::new("Pay\r5").is_err());
+        for hidden in ["Pay\r5", "Pay 5\u{202e}", "Pay\u{200b}5", "\u{feff}Pay", "Pay\u{2066}5"] {
+            assert!(TransactionText::new(hidden).is_err(), "{hidden:?}");
+        }
     }
 
     #[test]

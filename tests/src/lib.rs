@@ -2,11 +2,18 @@
 //! real parts, and a simulated person in front of a scripted camera.
 
 pub mod annotate;
+pub mod backend;
+pub mod browser;
 pub mod client;
+pub mod device;
+pub mod endorsement;
 pub mod films;
 pub mod machine;
 pub mod measure;
 pub mod pictures;
+pub mod postgres;
 pub mod process;
+pub mod remote_demo;
+pub mod server;
 pub mod sitter;
 pub mod video;

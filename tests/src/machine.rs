@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::process::{Finished, PATIENCE, Process, run, sibling, system};
-use crate::{pictures, video};
+use crate::{endorsement, pictures, video};
 
 /// The users of the machine.
 pub const ALICE: u32 = 60_101;
@@ -49,6 +49,23 @@ pub struct Machine {
 impl Machine {
     /// Starts everything but a film in the camera, and pairs the camera as root.
     pub fn start() -> Result<Self> {
+        Self::start_with(|_| Ok(()))
+    }
+
+    /// The same with a TPM whose endorsement keys are certified, as those of bought machines are.
+    pub fn start_certified() -> Result<Self> {
+        Self::start_with(|machine| {
+            endorsement::manufacture(&machine.path("tpm-maker"), &machine.path("tpm-state"))
+        })
+    }
+
+    /// The certificates of the maker of a certified machine's TPM.
+    pub fn endorsement_roots(&self) -> PathBuf {
+        endorsement::roots(&self.path("tpm-maker"))
+    }
+
+    /// `manufacture` fills the folder of the TPM's state.
+    fn start_with(manufacture: impl FnOnce(&Self) -> Result<()>) -> Result<Self> {
         if !rustix::process::geteuid().is_root() {
             return Err("this needs root: each process gets a user of its own".into());
         }
@@ -59,6 +76,7 @@ impl Machine {
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755))?;
         let mut machine = Self::empty(folder)?;
         machine.write_files()?;
+        manufacture(&machine)?;
         machine.start_tpm()?;
         machine.start_bus()?;
         machine.start_camera()?;
@@ -147,7 +165,7 @@ impl Machine {
         fs::write(
             self.path("vultusd.toml"),
             format!(
-                "vault_socket = {:?}\nvault_uid = {VAULT}\nlogin_socket = {:?}\nverify_ms = 60000\nenrol_ms = 120000\n",
+                "vault_socket = {:?}\nvault_uid = {VAULT}\nlogin_socket = {:?}\nverify_ms = 60000\nenrol_ms = 120000\nceremony_ms = 60000\n",
                 self.path("run/vault.sock"),
                 self.path("run/login.sock")
             ),

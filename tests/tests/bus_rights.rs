@@ -8,7 +8,7 @@ use std::path::Path;
 
 use rustix::process::Signal;
 use vultus_cli::bus::CameraProxy;
-use vultus_daemon::authorisation::{CAMERA, MANAGER, TABLE};
+use vultus_daemon::authorisation::{CAMERA, MANAGER, REMOTE_INTERFACE as REMOTE, TABLE};
 use vultus_daemon::bus::{MANAGER_PATH, NAME};
 use vultus_tests::client::{self, block_on, refused};
 use vultus_tests::machine::{ALICE, BOB, CAMERA as CAMERA_USER, CAMERA_ID, DAEMON, Machine, VAULT};
@@ -41,6 +41,12 @@ enum Outcome {
 }
 
 const NOT_CLAIMED: Outcome = Outcome::Refusal("claim the camera first");
+const NOT_PINNED: Outcome =
+    Outcome::Refusal("no such server is pinned; root pins it with `vultus device pin`");
+const REJECTED: Outcome =
+    Outcome::Refusal("the packet is malformed, or its signature does not verify");
+/// One byte, which is no packet.
+const NO_PACKET: &[&str] = &["ay", "1", "0"];
 
 /// One method, how to call it, and what should come of it. `ticket` adds 32 bytes that no password
 /// redeemed.
@@ -69,7 +75,7 @@ const fn with_ticket(call: Call) -> Call {
 
 /// The rights as they are meant to be, written down once more: a row of the daemon's own table that
 /// asks for less than here fails this test.
-const CALLS: [Call; 14] = [
+const CALLS: [Call; 31] = [
     call(MANAGER, "GetCameras", &[], Who::Anybody, Outcome::Reply("ao 1 ")),
     call(MANAGER, "GetDefaultCamera", &[], Who::Anybody, Outcome::Reply("o \"")),
     call(MANAGER, "GetStatus", &[], Who::Anybody, Outcome::Reply("sys \"ready\" 1 ")),
@@ -90,6 +96,29 @@ const CALLS: [Call; 14] = [
     call(CAMERA, "ListEnrolledFaces", &["s", ""], Who::Active, Outcome::Reply("a(ussy) 0")),
     with_ticket(call(CAMERA, "DeleteEnrolledFace", &["uay", "0"], Who::ActiveAsked, NOT_CLAIMED)),
     with_ticket(call(CAMERA, "DeleteEnrolledFaces", &["ay"], Who::ActiveAsked, NOT_CLAIMED)),
+    call(CAMERA, "RegisterStart", NO_PACKET, Who::ActiveAsked, NOT_CLAIMED),
+    call(CAMERA, "AuthenticateStart", NO_PACKET, Who::Active, NOT_CLAIMED),
+    call(CAMERA, "DeregisterStart", NO_PACKET, Who::ActiveAsked, NOT_CLAIMED),
+    call(CAMERA, "VerifyWithAssertionStart", &["ays", "1", "0", "app.example"], Who::Active, NOT_CLAIMED),
+    call(CAMERA, "Confirm", &[], Who::Anybody, NOT_CLAIMED),
+    call(CAMERA, "CeremonyStop", &[], Who::Anybody, NOT_CLAIMED),
+    call(REMOTE, "ListServers", &[], Who::Active, Outcome::Reply("a(sts) 0")),
+    call(REMOTE, "UpdateServerKeys", NO_PACKET, Who::Active, REJECTED),
+    call(REMOTE, "GetDeviceInformation", &["ss", "a.example", "b.example"], Who::Active, NOT_PINNED),
+    call(REMOTE, "BeginDeviceEnrolment", &["s", "a.example"], Who::ActiveAsked, NOT_PINNED),
+    call(REMOTE, "AnswerDeviceChallenge", NO_PACKET, Who::ActiveAsked, REJECTED),
+    call(REMOTE, "FinishDeviceEnrolment", NO_PACKET, Who::ActiveAsked, REJECTED),
+    call(REMOTE, "ListAccounts", &["s", ""], Who::Active, Outcome::Reply("a(sssb) 0")),
+    with_ticket(call(
+        REMOTE,
+        "RemoveAccount",
+        &["ssssay", "", "a.example", "b.example", "alice"],
+        Who::ActiveAsked,
+        Outcome::Refusal("a fresh password is needed first"),
+    )),
+    call(REMOTE, "FinishRegistration", NO_PACKET, Who::Active, REJECTED),
+    call(REMOTE, "FinishDeregistration", NO_PACKET, Who::Active, REJECTED),
+    call(REMOTE, "GetAssertionKey", &["s", "app.example"], Who::Active, Outcome::Reply("ay 65 4 ")),
 ];
 
 /// What a call by `busctl` came to.
@@ -132,7 +161,7 @@ fn ask(machine: &Machine, uid: u32, arguments: &[&str]) -> Result<Answer> {
 }
 
 fn run(machine: &Machine, uid: u32, call: &Call) -> Result<Answer> {
-    let path = if call.interface == MANAGER { MANAGER_PATH } else { CAMERA_PATH };
+    let path = if call.interface == CAMERA { CAMERA_PATH } else { MANAGER_PATH };
     let mut rest = vec![call.member];
     rest.extend(call.arguments);
     if call.ticket {
@@ -170,7 +199,7 @@ fn every_method_and_every_caller() -> Result {
     call_all(&machine, "the owner", ALICE, &[Who::Anybody, Who::Active, Who::ActiveAsked])?;
     call_all(&machine, "a user without an active session", BOB, &[Who::Anybody])?;
     let asked = machine.agent.as_ref().ok_or("no agent")?.said();
-    for action in ["org.vultus.enroll", "org.vultus.delete"] {
+    for action in ["org.vultus.enroll", "org.vultus.delete", "org.vultus.remote", "org.vultus.admin"] {
         assert!(asked.contains(action), "no password was asked for {action}: {asked}");
     }
     another_users_face_is_roots_alone(&machine)?;
@@ -190,7 +219,7 @@ fn every_method_and_every_caller() -> Result {
 /// same methods; and the files are the interface to the last argument.
 fn the_contract_is_what_stands_on_the_bus(machine: &Machine) -> Result {
     let mut shown = BTreeSet::new();
-    for (interface, path) in [(MANAGER, MANAGER_PATH), (CAMERA, CAMERA_PATH)] {
+    for (interface, path) in [(MANAGER, MANAGER_PATH), (REMOTE, MANAGER_PATH), (CAMERA, CAMERA_PATH)] {
         let done = machine.busctl(0, &["introspect", "--xml-interface", NAME, path])?;
         assert_eq!(done.status, 0, "{done:?}");
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../dbus/{interface}.xml"));
@@ -282,6 +311,9 @@ fn naming<'a>(member: &'a str, user: &'a str) -> Vec<&'a str> {
     match member {
         "RequestTicket" => vec![member, "ss", user, "enroll"],
         "ClearLockout" => [vec![member, "say", user, "32"], vec!["0"; 32]].concat(),
+        "RemoveAccount" => {
+            [vec![member, "ssssay", user, "a.example", "b.example", "alice", "32"], vec!["0"; 32]].concat()
+        }
         _ => vec![member, "s", user],
     }
 }
@@ -293,6 +325,8 @@ fn other_users_are_not_even_named(machine: &Machine) -> Result {
         (CAMERA_PATH, CAMERA, "ListEnrolledFaces"),
         (MANAGER_PATH, MANAGER, "RequestTicket"),
         (MANAGER_PATH, MANAGER, "ClearLockout"),
+        (MANAGER_PATH, REMOTE, "ListAccounts"),
+        (MANAGER_PATH, REMOTE, "RemoveAccount"),
     ];
     let strangers =
         [(ALICE, "bob"), (ALICE, "root"), (ALICE, "nobody-such"), (BOB, "alice"), (BOB, "nobody-such")];

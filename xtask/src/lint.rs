@@ -124,7 +124,14 @@ pub fn fuzz_briefly() -> Result<()> {
     if !shell::exists("cargo-fuzz") {
         shell::run(shell::cargo(&["install", "--debug", "--locked", "cargo-fuzz"]))?;
     }
-    for target in ["ipc_messages", "frame_session", "camera_pixels"] {
+    for target in [
+        "ipc_messages",
+        "frame_session",
+        "camera_pixels",
+        "protocol_packets",
+        "protocol_sealed",
+        "tpm_structures",
+    ] {
         let mut fuzz = Command::new("cargo");
         // The sanitizer's flags are unstable; the toolchain ships what they need.
         fuzz.env("RUSTC_BOOTSTRAP", "1");

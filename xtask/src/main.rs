@@ -9,7 +9,7 @@ mod shell;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
 
 #[derive(Parser)]
 struct Arguments {
@@ -37,11 +37,21 @@ enum Task {
         #[arg(long)]
         advisories: Option<PathBuf>,
     },
-    /// Speed and memory, beside ONNX Runtime in the same run.
+    /// Speed and memory, beside ONNX Runtime in the same run; or the server's.
     Bench {
+        #[arg(value_enum, default_value = "device")]
+        what: Benchmark,
         #[arg(long)]
         json: bool,
     },
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Benchmark {
+    /// Models, verification, memory.
+    Device,
+    /// Authentications per second on SQLite and PostgreSQL.
+    Server,
 }
 
 fn main() -> ExitCode {
@@ -68,9 +78,12 @@ fn run(task: Task) -> Result<()> {
         }
         Task::Test => test(),
         Task::Lint { advisories } => lint::all(advisories.as_deref()),
-        Task::Bench { json } => {
+        Task::Bench { what, json } => {
             prepare()?;
-            let mut bench = shell::as_root("target/debug/vultus-bench");
+            let mut bench = shell::as_root(match what {
+                Benchmark::Device => "target/debug/vultus-bench",
+                Benchmark::Server => "target/debug/vultus-bench-server",
+            });
             shell::run(if json { bench.arg("--json") } else { &mut bench })
         }
     }

@@ -1,20 +1,18 @@
-//! One camera on the bus: claim it, enrol, verify, list and delete faces. Progress goes to the caller
-//! alone, as signals that nobody else receives.
+//! One camera on the bus: claim it, enrol, verify, perform ceremonies, list and delete faces. Progress goes
+//! to the caller alone, as signals that nobody else receives.
 
-use log::{info, warn};
-use tokio::sync::mpsc;
+use log::info;
 use vultus_ipc::camera::Spectrum;
-use vultus_ipc::vault::{PairedCamera, VaultReply, VaultRequest};
-use vultus_ipc::{Guidance, Reason, Verdict};
+use vultus_ipc::vault::{Ceremony, PairedCamera, VaultReply, VaultRequest};
 use zbus::message::Header;
 use zbus::object_server::SignalEmitter;
 use zbus::{Connection, OwnedObjectPath, interface};
 
+use crate::authorisation::Caller;
 use crate::bus::Shared;
 use crate::bus::error::Error;
 use crate::bus::manager::ticket_nonce;
 use crate::claims::Operation;
-use crate::vault_client::Event;
 
 pub struct Camera {
     pub shared: Shared,
@@ -78,11 +76,7 @@ impl Camera {
         #[zbus(connection)] bus: &Connection,
         #[zbus(header)] header: Header<'_>,
     ) -> Result<(), Error> {
-        let caller = self.shared.caller(bus, &header).await?;
-        let uid = self.shared.claims().idle(&self.record.id, &caller.name)?;
-        if !caller.uid.is_root() && caller.uid.0 != uid {
-            return Err(Error::PermissionDenied("only root may verify another user".into()));
-        }
+        let (caller, uid) = self.sitter(bus, &header).await?;
         let wait_ms = self.shared.configuration.verify_ms;
         let request = VaultRequest::Verify { uid, camera: Some(self.record.id.clone()), wait_ms };
         info!(vultus_uid = uid, vultus_caller = caller.name.as_str(); "verification begins");
@@ -164,26 +158,123 @@ impl Camera {
         self.delete(None, &ticket, bus, &header).await
     }
 
+    /// Starts to register an account of a remote service, by the packet of a server; the result comes as
+    /// `CeremonyStatus`.
+    async fn register_start(
+        &self,
+        packet: Vec<u8>,
+        #[zbus(connection)] bus: &Connection,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<(), Error> {
+        self.perform(Ceremony::Registration, packet, bus, &header).await
+    }
+
+    /// Starts to authenticate the claimed user towards a remote service, by the packet of a server. A
+    /// transaction that the packet holds comes first, as `Transaction`.
+    async fn authenticate_start(
+        &self,
+        packet: Vec<u8>,
+        #[zbus(connection)] bus: &Connection,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<(), Error> {
+        self.perform(Ceremony::Authentication, packet, bus, &header).await
+    }
+
+    /// Starts to deregister an account of a remote service, by the packet of a server.
+    async fn deregister_start(
+        &self,
+        packet: Vec<u8>,
+        #[zbus(connection)] bus: &Connection,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<(), Error> {
+        self.perform(Ceremony::Deregistration, packet, bus, &header).await
+    }
+
+    /// Starts to verify the claimed user, and to sign that for an application of this machine: `nonce` is
+    /// of its own choice, and `audience` its name.
+    async fn verify_with_assertion_start(
+        &self,
+        nonce: Vec<u8>,
+        audience: String,
+        #[zbus(connection)] bus: &Connection,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<(), Error> {
+        self.assert(nonce, audience, bus, &header).await
+    }
+
+    /// The person agrees to the transaction that was shown last.
+    async fn confirm(
+        &self,
+        #[zbus(connection)] bus: &Connection,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<(), Error> {
+        let caller = self.shared.caller(bus, &header).await?;
+        let confirmation = self.shared.claims().agree(&self.record.id, &caller.name)?;
+        Ok(confirmation.send().await?)
+    }
+
+    /// Cancels what ends in a `CeremonyStatus`.
+    async fn ceremony_stop(
+        &self,
+        #[zbus(connection)] bus: &Connection,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<(), Error> {
+        let caller = self.shared.caller(bus, &header).await?;
+        Ok(self.shared.claims().stop(&self.record.id, &caller.name, Operation::Ceremony)?)
+    }
+
     /// How a verification stands: `result` is a stable word, and `done` tells that it was the last.
     #[zbus(signal)]
-    async fn verify_status(emitter: &SignalEmitter<'_>, result: &str, done: bool) -> zbus::Result<()>;
+    pub(super) async fn verify_status(
+        emitter: &SignalEmitter<'_>,
+        result: &str,
+        done: bool,
+    ) -> zbus::Result<()>;
 
     /// How an enrolment stands.
     #[zbus(signal)]
-    async fn enroll_status(emitter: &SignalEmitter<'_>, result: &str, done: bool) -> zbus::Result<()>;
+    pub(super) async fn enroll_status(
+        emitter: &SignalEmitter<'_>,
+        result: &str,
+        done: bool,
+    ) -> zbus::Result<()>;
 
     /// What the person should do: a stable word and an English sentence; `have` of `need` good shots.
     #[zbus(signal)]
-    async fn guidance(
+    pub(super) async fn guidance(
         emitter: &SignalEmitter<'_>,
         word: &str,
         sentence: &str,
         have: u8,
         need: u8,
     ) -> zbus::Result<()>;
+
+    /// What the person is to agree to before anything is signed: show it as it is, then `Confirm`, or
+    /// `CeremonyStop`.
+    #[zbus(signal)]
+    pub(super) async fn transaction(emitter: &SignalEmitter<'_>, text: &str) -> zbus::Result<()>;
+
+    /// How a ceremony stands: `packet` is empty unless `result` is `signed`.
+    #[zbus(signal)]
+    pub(super) async fn ceremony_status(
+        emitter: &SignalEmitter<'_>,
+        result: &str,
+        done: bool,
+        packet: &[u8],
+    ) -> zbus::Result<()>;
 }
 
 impl Camera {
+    /// The caller that has claimed this camera, and the user to be verified: its own, unless it is root.
+    pub(super) async fn sitter(&self, bus: &Connection, header: &Header<'_>) -> Result<(Caller, u32), Error> {
+        let caller = self.shared.caller(bus, header).await?;
+        let uid = self.shared.claims().idle(&self.record.id, &caller.name)?;
+        if !caller.uid.is_root() && caller.uid.0 != uid {
+            return Err(Error::PermissionDenied("only root may verify another user".into()));
+        }
+        Ok((caller, uid))
+    }
+
     async fn delete(
         &self,
         face: Option<u32>,
@@ -199,60 +290,6 @@ impl Camera {
             _ => Err(Error::unexpected()),
         }
     }
-
-    async fn start(
-        &self,
-        bus: &Connection,
-        caller: &str,
-        operation: Operation,
-        request: VaultRequest,
-        wait_ms: u32,
-    ) -> Result<(), Error> {
-        let (running, events) = self.shared.vault.start(request, wait_ms).await?;
-        // The caller may have gone, or started something else, in the meantime: then this is dropped.
-        let run = self.shared.claims().started(&self.record.id, caller, operation, running)?;
-        let destination = zbus::names::BusName::try_from(caller.to_owned())?;
-        let emitter = SignalEmitter::new(bus, self.path.clone())?.set_destination(destination).into_owned();
-        let progress =
-            Progress { shared: self.shared.clone(), camera: self.record.id.clone(), run, operation };
-        tokio::spawn(progress.tell(events, emitter));
-        Ok(())
-    }
-}
-
-/// One run, whose events go to its caller for as long as it is the one that runs.
-struct Progress {
-    shared: Shared,
-    camera: String,
-    run: u64,
-    operation: Operation,
-}
-
-impl Progress {
-    async fn tell(self, mut events: mpsc::Receiver<Event>, emitter: SignalEmitter<'static>) {
-        while let Some(event) = events.recv().await {
-            if self.shared.claims().current(&self.camera, self.run).is_none() {
-                return;
-            }
-            let told = match event {
-                Event::Guide(guidance) => guide(&emitter, guidance).await,
-                Event::End(result) => {
-                    self.shared.claims().ended(&self.camera, self.run);
-                    self.end(&emitter, result).await
-                }
-            };
-            if let Err(e) = told {
-                warn!("a signal could not be sent: {e}");
-            }
-        }
-    }
-
-    async fn end(&self, emitter: &SignalEmitter<'_>, result: Result<VaultReply, Reason>) -> zbus::Result<()> {
-        match self.operation {
-            Operation::Verify => Camera::verify_status(emitter, verify_word(&result), true).await,
-            Operation::Enrol => Camera::enroll_status(emitter, enrol_word(&result), true).await,
-        }
-    }
 }
 
 /// Whether a unique name still has its owner; not, where the bus does not say.
@@ -263,53 +300,5 @@ async fn is_on_bus(bus: &Connection, name: &str) -> bool {
     match zbus::fdo::DBusProxy::new(bus).await {
         Ok(daemon) => daemon.name_has_owner(name).await.unwrap_or(false),
         Err(_) => false,
-    }
-}
-
-async fn guide(emitter: &SignalEmitter<'_>, guidance: Guidance) -> zbus::Result<()> {
-    let (have, need) = match guidance {
-        Guidance::Captured { have, need } => (have, need),
-        _ => (0, 0),
-    };
-    Camera::guidance(emitter, guidance.word(), guidance.sentence(), have, need).await
-}
-
-/// The stable word of a verification's end. Only one of them lets anybody in.
-fn verify_word(result: &Result<VaultReply, Reason>) -> &'static str {
-    match result {
-        Ok(VaultReply::Judged(Verdict::Accepted)) => "verify-match",
-        Ok(VaultReply::Judged(Verdict::Refused)) => "verify-no-match",
-        Ok(VaultReply::Judged(Verdict::LockedOut { .. })) => "verify-locked-out",
-        Ok(VaultReply::Judged(Verdict::NotJudged(reason))) | Err(reason) => {
-            reason_word(*reason, "verify-unavailable")
-        }
-        Ok(_) => "verify-unavailable",
-    }
-}
-
-fn enrol_word(result: &Result<VaultReply, Reason>) -> &'static str {
-    match result {
-        Ok(VaultReply::Enrolled(_)) => "enroll-completed",
-        Err(Reason::PasswordNeeded) => "enroll-password-needed",
-        Err(Reason::TooManyFaces) => "enroll-too-many-faces",
-        Err(reason) => reason_word(*reason, "enroll-failed"),
-        Ok(_) => "enroll-failed",
-    }
-}
-
-/// Reasons that a program can do something about have a word of their own.
-fn reason_word(reason: Reason, otherwise: &'static str) -> &'static str {
-    match reason {
-        Reason::NoFace => "no-face",
-        Reason::NotEnrolled => "not-enrolled",
-        Reason::Cancelled => "cancelled",
-        Reason::Busy | Reason::CameraBusy => "busy",
-        Reason::CameraAbsent | Reason::CameraGone => "camera-gone",
-        Reason::CameraUnpaired => "camera-unpaired",
-        Reason::OtherCamera => "other-camera",
-        Reason::FrameRejected => "frame-rejected",
-        Reason::TpmAbsent | Reason::TpmForeign | Reason::TpmPolicy => "tpm-refused",
-        Reason::StateTampered | Reason::StateUnavailable => "state-refused",
-        _ => otherwise,
     }
 }

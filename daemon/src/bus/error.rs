@@ -16,6 +16,13 @@ pub enum Error {
     NoActionInProgress(String),
     NoSuchDevice(String),
     NoEnrolledFaces(String),
+    NoSuchServer(String),
+    NoSuchAccount(String),
+    DeviceNotEnrolled(String),
+    PacketRejected(String),
+    UnpinnedKey(String),
+    PacketExpired(String),
+    PacketMisdirected(String),
     PasswordNeeded(String),
     InvalidArgument(String),
     Unavailable(String),
@@ -31,7 +38,16 @@ impl Error {
             Reason::Busy | Reason::CameraBusy => Self::AlreadyInUse(sentence),
             Reason::NotEnrolled | Reason::NoSuchFace => Self::NoEnrolledFaces(sentence),
             Reason::PasswordNeeded => Self::PasswordNeeded(sentence),
-            Reason::BadRequest | Reason::TooManyFaces => Self::InvalidArgument(sentence),
+            Reason::ServerUnknown => Self::NoSuchServer(sentence),
+            Reason::NotRegistered => Self::NoSuchAccount(sentence),
+            Reason::DeviceNotEnrolled => Self::DeviceNotEnrolled(sentence),
+            Reason::PacketRejected => Self::PacketRejected(sentence),
+            Reason::UnpinnedKey => Self::UnpinnedKey(sentence),
+            Reason::PacketExpired => Self::PacketExpired(sentence),
+            Reason::PacketMisdirected => Self::PacketMisdirected(sentence),
+            Reason::BadRequest | Reason::TooManyFaces | Reason::TooManyKeys => {
+                Self::InvalidArgument(sentence)
+            }
             Reason::CameraAbsent | Reason::CameraUnpaired | Reason::OtherCamera => {
                 Self::NoSuchDevice(sentence)
             }

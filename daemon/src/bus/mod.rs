@@ -1,8 +1,12 @@
-//! What stands on the bus: one manager, and one object for each camera.
+//! What stands on the bus: one manager, which also speaks of servers and accounts, and one object for each
+//! camera.
 
 pub mod camera;
+pub mod ceremonies;
 pub mod error;
 pub mod manager;
+pub mod progress;
+pub mod remote;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

@@ -14,6 +14,7 @@ use vultus_tests::films;
 use vultus_tests::machine::{ALICE, CAMERA_ID, Machine, PASSWORD};
 use vultus_tests::pictures::{self, Photograph};
 use vultus_tests::process::{Finished, Process, wait_until};
+use vultus_tests::remote_demo::Stage;
 use vultus_vision::Observer;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
@@ -132,7 +133,24 @@ fn tell(story: &mut Story, frames: &std::path::Path) -> Option<()> {
         expect(&cleared, 0, "forgotten")?;
         verdict(&machine, "third-of-a", "verify-match")
     })?;
-    Some(())
+    tell_of_the_server(story, &machine, frames)
+}
+
+/// The same person towards a server and a shop.
+fn tell_of_the_server(story: &mut Story, machine: &Machine, frames: &std::path::Path) -> Option<()> {
+    fn told(detail: Result<String>) -> Result<((), String)> {
+        Ok(((), detail?))
+    }
+    let mut stage = story.step("server up (SQLite)", || Stage::server_up(machine))?;
+    story.step("device enrolled: EK certificate, credential activation", || told(stage.device_enrolled()))?;
+    story.step("account registered by face", || told(stage.registered()))?;
+    story.step("login authenticated by face", || told(stage.authenticated()))?;
+    story.step("a payment is shown, agreed to and signed", || told(stage.paid()))?;
+    story.step("somebody else's photograph: no signature", || told(stage.stranger()))?;
+    story.step("a replayed packet is refused: code-used", || told(stage.replayed()))?;
+    story.step("a revoked device is refused: device-revoked", || told(stage.revoked()))?;
+    story.step("the page shows it", || told(stage.page(frames)))?;
+    story.step("the audit chain verifies", || told(stage.audited()))
 }
 
 fn photographs_differ() -> Result<((), String)> {
@@ -166,7 +184,7 @@ fn annotated_frames(observer: &Observer, frames: &std::path::Path) -> Result<(()
 }
 
 fn start(observer: &Observer) -> Result<Machine> {
-    let mut machine = Machine::start()?;
+    let mut machine = Machine::start_certified()?;
     machine.start_agent()?;
     machine.play_pictures("enrolment-of-a", &films::enrolment(observer)?)?;
     for (name, which) in [

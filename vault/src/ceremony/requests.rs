@@ -13,12 +13,15 @@ use crate::ceremony::registration::{Deregistration, Registration, confirm, forge
 use crate::ceremony::{accounts, assertion, device, servers};
 use crate::server::{Caller, Role, Vault, checked_camera, deadline};
 
-/// Who is verified, with which camera, until when.
+/// Who is verified, with which camera, and for how long at most.
 struct Sitting<'a> {
     uid: u32,
     camera: Option<&'a str>,
-    deadline: Deadline,
+    wait_ms: u32,
 }
+
+/// How long a person may take to read a transaction.
+const READING_MS: u64 = 60_000;
 
 impl Vault {
     /// One row for each request: who may ask it, and what is done.
@@ -59,15 +62,13 @@ impl Vault {
             }
             R::Perform { uid, ceremony, packet, camera, wait_ms } if role.daemon => {
                 checked_camera(camera.as_deref())?;
-                let deadline = deadline(wait_ms, self.configuration.longest_attempt_ms);
-                let sitting = Sitting { uid, camera: camera.as_deref(), deadline };
+                let sitting = Sitting { uid, camera: camera.as_deref(), wait_ms };
                 self.perform(&sitting, ceremony, &packet, connection)
             }
             R::Assert { uid, audience, nonce, camera, wait_ms } if role.daemon => {
                 checked_camera(camera.as_deref())?;
                 let asked = assertion::Asked::new(&audience, &nonce)?;
-                let deadline = deadline(wait_ms, self.configuration.longest_attempt_ms);
-                let sitting = Sitting { uid, camera: camera.as_deref(), deadline };
+                let sitting = Sitting { uid, camera: camera.as_deref(), wait_ms };
                 self.sitting(&sitting, None, connection, |success| {
                     let _changing = self.change();
                     asked.sign(&self.keys.open()?, tpm, success)
@@ -124,7 +125,7 @@ impl Vault {
             Ceremony::Authentication => {
                 let open = Authentication::open(&self.keys.open()?, sitting.uid, packet, tolerance)?;
                 if let Some(text) = open.transaction() {
-                    confirmed(connection, text, sitting.deadline)?;
+                    confirmed(connection, text, deadline(sitting.wait_ms, READING_MS))?;
                 }
                 self.sitting(sitting, Some(open.face), connection, |success| {
                     open.sign(tpm, success, tolerance)
@@ -141,7 +142,8 @@ impl Vault {
         connection: &mut Connection,
         sign: impl FnOnce(Success) -> Result<Vec<u8>, VaultError>,
     ) -> Result<VaultReply, VaultError> {
-        let Sitting { uid, camera, deadline } = *sitting;
+        let Sitting { uid, camera, wait_ms } = *sitting;
+        let deadline = deadline(wait_ms, self.configuration.longest_attempt_ms);
         let question = Question { uid, camera, face, deadline };
         let look = || self.look_soon();
         let mut asker = Caller { connection };

@@ -1,0 +1,25 @@
+//! `vultus assert`: what an application on this machine gets instead of a yes, shown to a person.
+
+use serde_json::json;
+use vultus_protocol::api::to_text;
+
+use crate::ceremony::{self, Consent, Ending, Order};
+use crate::commands::{manager, remote};
+use crate::{Done, Outcome};
+
+pub async fn assert(audience: &str) -> Result<Outcome, Box<dyn std::error::Error>> {
+    let mut nonce = [0; 32];
+    getrandom::fill(&mut nonce).map_err(|e| format!("no random bytes can be had: {e}"))?;
+    let assertion = match ceremony::run(Order::Assert { nonce: &nonce, audience }, Consent::Asked).await? {
+        Ending::Signed(assertion) => to_text(&assertion),
+        Ending::Unsigned(word) => return Ok(ceremony::unsigned(&word)),
+    };
+    let (bus, _) = manager().await?;
+    let key = to_text(&remote(&bus).await?.get_assertion_key(audience).await?);
+    let nonce = to_text(&nonce);
+    let text = format!("assertion  {assertion}\nnonce      {nonce}\nkey        {key}");
+    let json = json!({
+        "ok": true, "audience": audience, "assertion": assertion, "nonce": nonce, "key": key,
+    });
+    Ok(Outcome { json, text, done: Done::Yes })
+}

@@ -1,0 +1,255 @@
+//! The server's own keys: signs what the server says, and opens what is sealed to it. No private key leaves
+//! this folder, and none is used outside the times that the published set gives it.
+
+mod file;
+mod sets;
+mod state;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use vultus_protocol::api::Refusal;
+use vultus_protocol::{Envelope, Message, ProtocolError, ServerName, sealed};
+use vultus_tpm::TpmError;
+
+use crate::clock::Clock;
+use crate::store::{Event, Store, StoreError};
+use file::Held;
+use state::State;
+
+/// By how many seconds a device's clock may be wrong. Until so long after a new key begins to count, an
+/// older one signs: a device whose clock is slow would not take the new one yet.
+pub const CLOCK_TOLERANCE: u64 = 300;
+
+/// Where the private keys are kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeySource {
+    /// A file of scalars that nobody but this user may read.
+    File(PathBuf),
+    /// A file of scalars that this machine's TPM sealed. They are unsealed when the keys are loaded.
+    Tpm { tcti: String, file: PathBuf },
+}
+
+impl KeySource {
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::File(path) | Self::Tpm { file: path, .. } => path,
+        }
+    }
+}
+
+/// How one set of keys gives way to the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rotation {
+    /// Seconds from the publication until the new keys count. Devices that fetch the keys in that time meet
+    /// no key that they do not know.
+    pub lead_s: u64,
+    /// Seconds after that for which the old keys still count.
+    pub overlap_s: u64,
+}
+
+impl Default for Rotation {
+    fn default() -> Self {
+        Self { lead_s: 3_600, overlap_s: 7 * 86_400 }
+    }
+}
+
+/// Why there are no keys to work with. Named for what the administrator does next.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    #[error("the store: {0}")]
+    Store(#[from] StoreError),
+    #[error("{}: {error}", .path.display())]
+    Io { path: PathBuf, error: std::io::Error },
+    #[error("{}: {why}", .path.display())]
+    BadFile { path: PathBuf, why: &'static str },
+    #[error("the TPM: {0}")]
+    Tpm(#[from] TpmError),
+    #[error("this server's keys are published, but {} does not exist: copy it from the instance that has it",
+        .0.display())]
+    Missing(PathBuf),
+    #[error("{} lacks a key of the published set of version {version}: copy it from the instance that has it",
+        .path.display())]
+    Incomplete { path: PathBuf, version: u64 },
+    #[error("the published sets do not follow from one another, or the clock is wrong: {0}")]
+    Chain(ProtocolError),
+    #[error("the database holds the keys of the server {0}")]
+    OtherServer(ServerName),
+    #[error("no signing key counts at this time: is the clock right?")]
+    NoneCounts,
+    #[error("the newest key does not count before {0}: rotate after that")]
+    TooSoon(u64),
+    #[error("too many older keys still count: rotate when some of them have ended")]
+    TooMany,
+    #[error("another instance published keys at the same time: look at them, then try again")]
+    Outrun,
+    #[error("it could not be signed")]
+    NotSigned,
+    #[error("no random numbers")]
+    NoRandom,
+    #[error("the keys' file was not finished with")]
+    Interrupted,
+}
+
+/// The keys of this server. Each use takes those that count at that moment.
+pub struct Keys {
+    source: KeySource,
+    name: ServerName,
+    clock: Clock,
+    state: RwLock<Arc<State>>,
+}
+
+impl Keys {
+    /// Reads the private keys and the published sets, and checks that they belong together. Where nothing
+    /// has been published yet, keys and the first set are made.
+    pub async fn load(
+        source: &KeySource,
+        name: &ServerName,
+        store: &Store,
+        clock: &Clock,
+    ) -> Result<Self, KeyError> {
+        let now = clock.now();
+        let mut published = published_sets(store).await?;
+        if published.is_empty() {
+            publish_first(source, name, store, now).await?;
+            published = published_sets(store).await?;
+        }
+        let held = held_keys(source).await?;
+        let state = State::of(source.path(), name, published, held, now)?;
+        Ok(Self {
+            source: source.clone(),
+            name: name.clone(),
+            clock: clock.clone(),
+            state: RwLock::new(Arc::new(state)),
+        })
+    }
+
+    /// Takes over what another instance or the administrator published meanwhile; whether there was anything.
+    /// After an error the keys that were loaded stay in use.
+    pub async fn reload(&self, store: &Store) -> Result<bool, KeyError> {
+        let published = published_sets(store).await?;
+        if published == self.state().published {
+            return Ok(false);
+        }
+        let held = held_keys(&self.source).await?;
+        let state = State::of(self.source.path(), &self.name, published, held, self.clock.now())?;
+        *self.state.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(state);
+        Ok(true)
+    }
+
+    /// Makes new keys and publishes them in a set that the newest present key signs; returns its version.
+    pub async fn rotate(&self, store: &Store, rotation: Rotation) -> Result<u64, KeyError> {
+        let _lock = file::lock(self.source.path())?;
+        self.reload(store).await?;
+        let now = self.clock.now();
+        let present = self.state();
+        let newest = present.newest(now)?;
+        let source = self.source.clone();
+        let held = blocking(move || file::read(&source)).await?;
+        let held = held.ok_or_else(|| KeyError::Missing(self.source.path().to_owned()))?;
+        let next = sets::after(&present.set, held, rotation, now)?;
+        let (version, packet) = (next.set.version, newest.sign(&next.set)?);
+        // The private keys come first: published keys that nobody holds could not be taken back.
+        let source = self.source.clone();
+        blocking(move || file::write(&source, &next.held)).await?;
+        if !store.add_key_set(version, packet, publication(now)).await? {
+            return Err(KeyError::Outrun);
+        }
+        self.reload(store).await?;
+        Ok(version)
+    }
+
+    /// A packet that the key signed which devices know best at this moment.
+    pub fn sign<M: Message>(&self, message: &M) -> Result<Vec<u8>, KeyError> {
+        self.state().signing_key(self.clock.now()).ok_or(KeyError::NoneCounts)?.sign(message)
+    }
+
+    /// The packet inside, where it was sealed to a key that has not ended. Who signed it is not checked here.
+    pub fn open<M: Message>(&self, bytes: &[u8]) -> Result<Envelope<M>, Refusal> {
+        let sealed = sealed::parse(bytes)?;
+        let state = self.state();
+        let key = state.opening_key(sealed.key, self.clock.now()).ok_or(Refusal::NotOpened)?;
+        let packet = key.open(&sealed, M::CONTEXT)?;
+        Ok(Envelope::parse(&packet)?)
+    }
+
+    /// Every published set, oldest first.
+    pub fn published(&self) -> Vec<Vec<u8>> {
+        self.state().published.clone()
+    }
+
+    /// The version of the newest set.
+    pub fn version(&self) -> u64 {
+        self.state().set.version
+    }
+
+    fn state(&self) -> Arc<State> {
+        Arc::clone(&self.state.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Nothing of the private keys is printed.
+impl std::fmt::Debug for Keys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Keys").field("server", &self.name).field("version", &self.version()).finish()
+    }
+}
+
+async fn published_sets(store: &Store) -> Result<Vec<Vec<u8>>, KeyError> {
+    let mut sets = store.key_sets().await?;
+    sets.sort_by_key(|(version, _)| *version);
+    Ok(sets.into_iter().map(|(_, packet)| packet).collect())
+}
+
+async fn held_keys(source: &KeySource) -> Result<Held, KeyError> {
+    let from = source.clone();
+    blocking(move || file::read(&from)).await?.ok_or_else(|| KeyError::Missing(source.path().to_owned()))
+}
+
+/// Makes the keys, unless a start before this one got no further than that, and publishes them.
+async fn publish_first(
+    source: &KeySource,
+    name: &ServerName,
+    store: &Store,
+    now: u64,
+) -> Result<(), KeyError> {
+    // Of two instances with one file the second waits here, and then finds the keys of the first.
+    let _lock = file::lock(source.path())?;
+    let from = source.clone();
+    let (held, fresh) = blocking(move || match file::read(&from)? {
+        Some(held) => Ok((held, false)),
+        None => {
+            let held = Held::fresh(now.saturating_sub(CLOCK_TOLERANCE))?;
+            file::write(&from, &held)?;
+            Ok((held, true))
+        }
+    })
+    .await?;
+    let packet = sets::first(name, held)?;
+    let ours = store.add_key_set(sets::FIRST, packet, publication(now)).await?;
+    if fresh && !ours {
+        // An instance elsewhere was first: keys that were never published must not be taken for its.
+        file::remove(source.path())?;
+    }
+    Ok(())
+}
+
+fn publication(at: u64) -> Event {
+    Event {
+        at,
+        what: "keys-published",
+        service: None,
+        device: None,
+        virtual_account: None,
+        ceremony: None,
+        reason: None,
+        by: "admin",
+    }
+}
+
+/// Files and the TPM block, the latter for seconds: not on the threads that serve requests.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, KeyError> + Send + 'static,
+) -> Result<T, KeyError> {
+    tokio::task::spawn_blocking(work).await.unwrap_or(Err(KeyError::Interrupted))
+}

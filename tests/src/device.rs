@@ -1,0 +1,231 @@
+//! The device's side of ceremonies: Alice at her machine, what an application does over the bus, and what
+//! the `vultus` command says.
+
+use std::error::Error;
+use std::path::Path;
+
+use serde_json::Value;
+use vultus_cli::bus::{CameraProxy, RemoteProxy};
+use vultus_vision::Observer;
+use zbus::export::ordered_stream::OrderedStreamExt;
+
+use crate::client::{self, block_on};
+use crate::films;
+use crate::machine::{ALICE, Machine, PASSWORD};
+use crate::pictures::Photograph;
+use crate::process::{Finished, PATIENCE};
+use crate::server::{SHOP, Server};
+
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+/// The films: Alice, who is person A, as she enrols and as she comes back, and somebody else.
+pub const ENROLMENT: &str = "enrolment-of-a";
+pub const HERSELF: &str = "third-of-a";
+pub const STRANGER: &str = "person-b";
+
+/// A machine with a certified TPM, whose polkit agent answers, and on which Alice's face is enrolled. She
+/// sits in front of the camera.
+pub fn alices_machine() -> Result<Machine> {
+    let observer = films::observer()?;
+    let mut machine = Machine::start_certified()?;
+    machine.start_agent()?;
+    put_films(&machine, &observer)?;
+    enrol_face(&machine)?;
+    Ok(machine)
+}
+
+/// Puts the films into the camera.
+pub fn put_films(machine: &Machine, observer: &Observer) -> Result<()> {
+    machine.play_pictures(ENROLMENT, &films::enrolment(observer)?)?;
+    for (name, which) in [(HERSELF, Photograph::ThirdOfA), (STRANGER, Photograph::PersonB)] {
+        machine.play_pictures(name, &films::swaying(observer, which)?)?;
+    }
+    Ok(())
+}
+
+/// Enrols Alice's face, with her password; then she comes back.
+pub fn enrol_face(machine: &Machine) -> Result<()> {
+    machine.play(ENROLMENT)?;
+    let input = format!("{PASSWORD}\n");
+    let enrolled = machine.vultus(ALICE, &["--password-stdin", "enroll", "desk"], &input)?;
+    machine.play(HERSELF)?;
+    if enrolled.status == 0 { Ok(()) } else { Err(format!("the face was not enrolled: {enrolled:?}").into()) }
+}
+
+/// Pins a server and enrols the device with it, as root does: the device's identity there.
+pub fn enrol_device(machine: &Machine, server: &Server) -> Result<String> {
+    pin(machine, server)?;
+    let enrolled = said(&to_server(machine, 0, server, "enroll")?, 0)?;
+    Ok(enrolled["device"].as_str().ok_or("no device")?.to_owned())
+}
+
+pub fn pin(machine: &Machine, server: &Server) -> Result<()> {
+    let file = text(&server.key_set_file()?)?;
+    said(&machine.vultus(0, &["--json", "device", "pin", &file], "")?, 0)?;
+    Ok(())
+}
+
+/// What `vultus device enroll` or `update-keys` says to a user.
+pub fn to_server(machine: &Machine, uid: u32, server: &Server, action: &str) -> Result<Finished> {
+    let (name, url, ca) = (&server.plan.name, server.api_url()?, text(&server.ca())?);
+    let words = ["--json", "device", action, name, "--url", &url, "--ca", &ca];
+    Ok(machine.vultus(uid, &words, "")?)
+}
+
+/// What `vultus account …` at the server's own shop says to Alice.
+pub fn shop(machine: &Machine, server: &Server, action: &[&str], input: &str) -> Result<Finished> {
+    let (name, url, ca) = (&server.plan.name, server.shop_url()?, text(&server.ca())?);
+    let mut words = vec!["--json", "account"];
+    words.extend(action);
+    words.extend(["--server", name, "--service", SHOP, "--shop", &url, "--ca", &ca]);
+    Ok(machine.vultus(ALICE, &words, input)?)
+}
+
+fn text(path: &Path) -> Result<String> {
+    Ok(path.to_str().ok_or("a path is not text")?.to_owned())
+}
+
+/// The JSON of a command that ended with this status.
+pub fn said(done: &Finished, status: i32) -> Result<Value> {
+    if done.status != status {
+        return Err(format!("expected status {status}: {done:?}").into());
+    }
+    Ok(serde_json::from_str(&done.out).map_err(|e| format!("{e}: {done:?}"))?)
+}
+
+/// What is asked of the device.
+#[derive(Clone, Copy)]
+pub enum Order<'a> {
+    Register(&'a [u8]),
+    Authenticate(&'a [u8]),
+    Deregister(&'a [u8]),
+    Assert { nonce: &'a [u8], audience: &'a str },
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub struct Ending {
+    /// `signed`, or why not; the name of the bus's error where it did not begin.
+    pub word: String,
+    /// What was signed: empty where nothing was.
+    pub packet: Vec<u8>,
+    /// The transactions that were shown, each of which was agreed to.
+    pub shown: Vec<String>,
+}
+
+impl Ending {
+    /// The packet, where one was signed.
+    pub fn signed(self) -> Result<Vec<u8>> {
+        if self.word == "signed" { Ok(self.packet) } else { Err(format!("not signed: {self:?}").into()) }
+    }
+}
+
+/// Has root perform a ceremony for a user, as an application on the bus would for its own.
+pub fn perform(machine: &Machine, user: &str, order: Order<'_>) -> Result<Ending> {
+    let address = machine.bus_address();
+    block_on(async {
+        let (_bus, _, camera) = client::camera(&address).await?;
+        let ended = tokio::time::timeout(PATIENCE * 2, run(&camera, user, order)).await;
+        ended.map_err(|_| "the ceremony does not end")?
+    })?
+}
+
+async fn run(camera: &CameraProxy<'_>, user: &str, order: Order<'_>) -> Result<Ending> {
+    let mut transactions = camera.receive_transaction().await?;
+    let mut status = camera.receive_ceremony_status().await?;
+    camera.claim(user).await?;
+    let begun = start(camera, order).await;
+    if let Err(error) = begun {
+        camera.release().await?;
+        return Ok(Ending { word: refusal(error)?, packet: Vec::new(), shown: Vec::new() });
+    }
+    let mut shown = Vec::new();
+    let (word, packet) = loop {
+        tokio::select! {
+            Some(signal) = transactions.next() => {
+                shown.push(signal.args()?.text.to_owned());
+                camera.confirm().await?;
+            }
+            Some(signal) = status.next() => {
+                let said = signal.args()?;
+                if said.done {
+                    break (said.result.to_owned(), said.packet.clone());
+                }
+            }
+            else => return Err("the bus closed the connection".into()),
+        }
+    };
+    camera.release().await?;
+    Ok(Ending { word, packet, shown })
+}
+
+async fn start(camera: &CameraProxy<'_>, order: Order<'_>) -> zbus::Result<()> {
+    match order {
+        Order::Register(packet) => camera.register_start(packet).await,
+        Order::Authenticate(packet) => camera.authenticate_start(packet).await,
+        Order::Deregister(packet) => camera.deregister_start(packet).await,
+        Order::Assert { nonce, audience } => camera.verify_with_assertion_start(nonce, audience).await,
+    }
+}
+
+/// The name of `vultusd`'s error.
+pub fn refusal(error: zbus::Error) -> Result<String> {
+    let name = match &error {
+        zbus::Error::MethodError(name, _, _) => name.as_str().strip_prefix("org.vultus.Vultus1.Error."),
+        _ => None,
+    };
+    let name = name.map(str::to_owned);
+    name.ok_or_else(|| error.into())
+}
+
+/// Asks what concerns servers and accounts, as root: the bus's own answer.
+pub fn remote<T>(
+    machine: &Machine,
+    ask: impl AsyncFnOnce(&RemoteProxy<'_>) -> zbus::Result<T>,
+) -> Result<zbus::Result<T>> {
+    let address = machine.bus_address();
+    block_on(async {
+        let bus = zbus::connection::Builder::address(address.as_str()).build().await?;
+        let remote = RemoteProxy::new(&bus).await?;
+        Ok(ask(&remote).await)
+    })?
+}
+
+/// What a service is told of this device, for the body of a request.
+pub fn towards(machine: &Machine, server: &Server, service: &str) -> Result<String> {
+    let words = ["--json", "device", "information", &server.plan.name, service];
+    let told = said(&machine.vultus(ALICE, &words, "")?, 0)?;
+    Ok(told["device"].as_str().ok_or("no device")?.to_owned())
+}
+
+/// Gives the device a server's receipt, as Alice: `member` is of the bus's interface for servers.
+pub fn finish(machine: &Machine, member: &str, packet: &[u8]) -> Result<Finished> {
+    let length = packet.len().to_string();
+    let bytes: Vec<String> = packet.iter().map(u8::to_string).collect();
+    let place = ["call", "org.vultus.Vultus1", "/org/vultus/Vultus1", "org.vultus.Vultus1.Remote"];
+    let mut words = place.to_vec();
+    words.extend([member, "ay", &length]);
+    words.extend(bytes.iter().map(String::as_str));
+    Ok(machine.busctl(ALICE, &words)?)
+}
+
+/// An account as the device has it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Account {
+    pub service: String,
+    pub account: String,
+    /// Whether the server's receipt has come.
+    pub confirmed: bool,
+}
+
+/// The accounts that Alice has on this machine.
+pub fn accounts(machine: &Machine) -> Result<Vec<Account>> {
+    let listed = said(&machine.vultus(ALICE, &["--json", "account", "list"], "")?, 0)?;
+    let rows = listed["accounts"].as_array().ok_or("no accounts")?;
+    let row = |row: &Value| {
+        let text = |field: &str| Some(row[field].as_str()?.to_owned());
+        let confirmed = row["confirmed"].as_bool()?;
+        Some(Account { service: text("service")?, account: text("account")?, confirmed })
+    };
+    Ok(rows.iter().map(row).collect::<Option<_>>().ok_or("an account of another form")?)
+}
