@@ -69,7 +69,7 @@ opening! {
     DeregistrationInfo, "vultus/1 deregistration-info"
 }
 
-/// What the device does with such a packet: the pinned server's key, its name, the device's own identity,
+/// What the device does with such a packet: the pinned server's key, what may stand in it, its name, the device's own identity,
 /// and the time are checked, in that order.
 pub fn open<M: Message + Into<Challenge>>(
     packet: &[u8],
@@ -81,6 +81,9 @@ pub fn open<M: Message + Into<Challenge>>(
     let envelope = Envelope::<M>::parse(packet)?;
     let key = *pinned.signing_key(envelope.key(), now).ok_or(ProtocolError::UnknownKey)?;
     let challenge: Challenge = envelope.verify(&key)?.into();
+    if challenge.transaction.is_some() && M::CONTEXT != AuthenticationInfo::CONTEXT {
+        return Err(ProtocolError::Malformed("a transaction where none is agreed to"));
+    }
     if challenge.server != *pinned.name() {
         return Err(ProtocolError::Misdirected("server"));
     }

@@ -3,13 +3,13 @@
 use std::fmt;
 
 use minicbor::bytes::ByteArray;
-use minicbor::{CborLen, Decode, Encode};
+use minicbor::{CborLen, Decode, Decoder, Encode};
 use sha2::{Digest, Sha256};
 
 use crate::ProtocolError;
 
 /// A P-256 point, SEC1 uncompressed: 0x04, x, y. Whether it lies on the curve is checked on each use.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Encode, Decode, CborLen)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Encode, CborLen)]
 #[cbor(transparent)]
 pub struct PublicKey(#[n(0)] ByteArray<65>);
 
@@ -48,6 +48,13 @@ impl PublicKey {
             self.as_bytes(),
         );
         key.verify(message, signature).map_err(|_| ProtocolError::BadSignature)
+    }
+}
+
+impl<'b, C> Decode<'b, C> for PublicKey {
+    fn decode(d: &mut Decoder<'b>, c: &mut C) -> Result<Self, minicbor::decode::Error> {
+        let point: ByteArray<65> = Decode::decode(d, c)?;
+        Self::new(*point).map_err(|_| minicbor::decode::Error::message("not a point"))
     }
 }
 

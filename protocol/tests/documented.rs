@@ -52,7 +52,7 @@ impl Specification {
 impl Each for Specification {
     fn each<M: Message + Described + Clone + PartialEq + Debug>(&mut self, sample: Sample<M>) {
         let section = self.section(&format!("`{}`", M::CONTEXT.0));
-        let cap = format!("at most {} bytes", M::CAP);
+        let cap = format!("most {} bytes", M::CAP);
         assert!(section.contains(&cap), "{}: not {cap}", M::CONTEXT.0);
         self.fields(section, &sample.message.fields());
     }

@@ -1,5 +1,5 @@
-//! Load on a real server, over HTTPS as relying parties speak it: many authentications at once, each whole, with
-//! the time that each step took. It judges no figure.
+//! Load on a real server, over HTTPS as relying parties speak it: many authentications at once, each whole,
+//! with the time that each step took. It judges no figure.
 //!
 //! ```text
 //! Site (folder, configuration) → Instance (a process) ←HTTPS─ Client ← SoftDevice | Population

@@ -5,7 +5,7 @@ use std::error::Error;
 use std::fs;
 use std::net::SocketAddr;
 use std::os::unix::fs::{PermissionsExt, chown};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, ExitStatus};
 
 use rustix::process::Signal;
@@ -208,7 +208,8 @@ impl Server {
 
     fn command(&self) -> Result<Command> {
         let mut command = sibling("vultus-server")?;
-        command.arg("--config").arg(self.configuration_file());
+        // Libraries look for files there: not in that of root.
+        command.env("HOME", &self.folder).arg("--config").arg(self.configuration_file());
         Ok(command)
     }
 

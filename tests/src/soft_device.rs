@@ -1,5 +1,6 @@
-//! A device in software, which says so: its keys lie in this process's memory, and it writes the TPM's statements
-//! about them itself. It is put into the registry directly, past the enrolment that would find it out.
+//! A device in software, which says so: its keys lie in this process's memory, and it writes the TPM's
+//! statements about them itself. It is put into the registry directly, past the enrolment that would find it
+//! out.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

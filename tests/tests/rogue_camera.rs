@@ -32,6 +32,7 @@ struct Scene {
 
 fn configuration(socket: &Path, uid: Uid) -> Configuration {
     Configuration {
+        clock_tolerance_s: 120,
         socket: "/nonexistent".into(),
         state: "/nonexistent".into(),
         models: "/nonexistent".into(),

@@ -74,10 +74,11 @@ pub fn prepare() -> Result<()> {
     Ok(())
 }
 
-/// A Python with what the conversion and the comparison with ONNX Runtime need.
+/// A Python with what the conversion, the comparison with ONNX Runtime and the check of packets need.
 fn python(cache: &Path) -> Result<PathBuf> {
     let venv = cache.join("venv");
-    let requirements = fs::read_to_string("vision/convert/requirements.txt")?;
+    let lists = ["vision/convert/requirements.txt", "tests/cose/requirements.txt"];
+    let requirements = lists.map(fs::read_to_string).into_iter().collect::<std::io::Result<String>>()?;
     let (python, stamp) = (venv.join("bin/python"), venv.join("requirements"));
     if fs::read_to_string(&stamp).is_ok_and(|done| done == requirements) {
         return Ok(python);
@@ -87,7 +88,7 @@ fn python(cache: &Path) -> Result<PathBuf> {
     shell::run_quietly(make)?;
     let mut install = Command::new(&python);
     install.args(["-m", "pip", "install", "-q", "--disable-pip-version-check"]);
-    install.args(["-r", "vision/convert/requirements.txt"]);
+    install.args(lists.iter().flat_map(|list| ["-r", list]));
     shell::run_quietly(install)?;
     fs::write(stamp, requirements)?;
     Ok(python)

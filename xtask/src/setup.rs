@@ -7,7 +7,7 @@ use crate::{Result, shell};
 /// For building.
 const BUILD: [&str; 6] = ["libtss2-dev", "libpam0g-dev", "libclang-dev", "clang", "pkg-config", "gcc"];
 /// For the demo, the tests and the benchmarks.
-const RUN: [&str; 16] = [
+const RUN: [&str; 17] = [
     "swtpm",
     "swtpm-tools",
     "tpm2-tools",
@@ -24,6 +24,7 @@ const RUN: [&str; 16] = [
     "libc6-dev",
     "postgresql",
     "chromium",
+    "openssl",
 ];
 /// In a package of its own since Debian 13; part of another before.
 const SWTPM_TCTI: &str = "libtss2-tcti-swtpm0";

@@ -91,6 +91,7 @@ impl<'a> Sorted<'a> {
                 _ => sorted.single.push(place),
             }
         }
+        sorted.single.sort_by_key(|place| jobs[*place].change.ceremony());
         // Two instances that consume the same codes lock the rows in the same order.
         sorted.authenticating.sort_unstable_by_key(|(_, one)| one.id);
         sorted

@@ -84,6 +84,19 @@ pub(super) enum Change {
     },
 }
 
+impl Change {
+    /// The ceremony whose row it changes.
+    pub(super) fn ceremony(&self) -> Option<CeremonyId> {
+        match self {
+            Self::Register { id, .. }
+            | Self::Deregister { id, .. }
+            | Self::Burn { id, .. }
+            | Self::Enrol { id, .. } => Some(*id),
+            _ => None,
+        }
+    }
+}
+
 /// `Yes` with the number of changed rows, or `Gone` where there was none to change.
 fn changed(rows: u64) -> Consumed {
     match i64::try_from(rows) {

@@ -13,7 +13,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, Sq
 use sqlx::{ConnectOptions, Connection as _, Executor};
 
 use super::StoreError;
-use super::connection::Connection;
+use super::connection::{Connection, values};
 
 static SQLITE_MIGRATIONS: Migrator = sqlx::migrate!("./migrations/sqlite");
 static POSTGRES_MIGRATIONS: Migrator = sqlx::migrate!("./migrations/postgres");
@@ -28,6 +28,10 @@ const POSTGRES_SESSION: &str = "
     SET idle_in_transaction_session_timeout = '30s';
     SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_hashjoin = off;
     SET enable_mergejoin = off; SET plan_cache_mode = force_generic_plan;";
+
+/// Held for as long as the connection lasts, and waited for as long as `lock_timeout` says.
+const INSTANCE_LOCK: &str = "SELECT 1 FROM (SELECT pg_advisory_lock(hashtextextended($1, 7310579))) AS held";
+const LOCK_NOT_AVAILABLE: &str = "55P03";
 
 /// Where the database is.
 pub(super) enum Database {
@@ -71,8 +75,9 @@ impl Database {
         Ok(())
     }
 
-    /// A connection that may change things.
-    pub(super) async fn writer(&self) -> Result<Connection, sqlx::Error> {
+    /// A connection that may change things, and the only one of its instance: what an older one, of a
+    /// process that was killed, still commits must have come to its end before the chain is read.
+    pub(super) async fn writer(&self, instance: &str) -> Result<Connection, StoreError> {
         match self {
             Self::Sqlite(options) => {
                 let options = write_ahead(options)
@@ -81,7 +86,17 @@ impl Database {
                     .pragma("wal_autocheckpoint", "4000");
                 Ok(Connection::Sqlite(options.connect().await?))
             }
-            Self::Postgres(options) => postgres(options).await,
+            Self::Postgres(options) => {
+                let mut connection = postgres(options).await?;
+                let held = connection.execute(INSTANCE_LOCK, &values![instance]).await;
+                match held {
+                    Ok(_) => Ok(connection),
+                    Err(sqlx::Error::Database(e)) if e.code().as_deref() == Some(LOCK_NOT_AVAILABLE) => {
+                        Err(StoreError::InstanceTaken)
+                    }
+                    Err(e) => Err(e.into()),
+                }
+            }
         }
     }
 

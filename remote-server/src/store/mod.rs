@@ -115,7 +115,7 @@ impl Store {
         }
         let database = Arc::new(Database::parse(url)?);
         database.migrate().await?;
-        let mut connection = database.writer().await?;
+        let mut connection = database.writer(instance).await?;
         make_account_secret(&mut connection).await?;
         let head = writer::read_head(&mut connection, instance).await?;
 

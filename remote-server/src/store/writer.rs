@@ -166,7 +166,7 @@ impl Writer {
         if let Some(connection) = self.connection.take() {
             return Ok(connection);
         }
-        let mut connection = self.database.writer().await?;
+        let mut connection = self.database.writer(&self.instance).await?;
         let found = read_head(&mut connection, &self.instance).await?;
         match self.uncertain.take() {
             Some(head) if found == head => self.head = head,

@@ -36,8 +36,8 @@ pub async fn an_enrolment_makes_a_device(place: &Place) {
 
 pub async fn another_identity_of_a_tpm_supersedes(place: &Place) {
     let store = place.open("one").await;
-    enrolled(&store, 1, device(1, 1)).await;
-    enrolled(&store, 2, device(9, 9)).await;
+    assert!(matches!(enrolled(&store, 1, device(1, 1)).await, Consumed::Yes(_)));
+    assert!(matches!(enrolled(&store, 2, device(9, 9)).await, Consumed::Yes(_)));
     let mut newer = device(2, 1);
     newer.enrolled_at = NOW + 1;
     assert!(matches!(enrolled(&store, 3, newer.clone()).await, Consumed::Yes(_)));
@@ -57,7 +57,7 @@ pub async fn another_identity_of_a_tpm_supersedes(place: &Place) {
 
 pub async fn a_tpm_that_was_taken_out_does_not_come_back(place: &Place) {
     let store = place.open("one").await;
-    enrolled(&store, 1, device(1, 1)).await;
+    assert!(matches!(enrolled(&store, 1, device(1, 1)).await, Consumed::Yes(_)));
     for (n, status) in [(2, DeviceStatus::Suspended), (3, DeviceStatus::Revoked)] {
         assert!(set(&store, 1, status).await);
         assert_eq!(enrolled(&store, n, device(1, 1)).await, Consumed::DeviceNotActive);
@@ -77,7 +77,7 @@ pub async fn an_enrolment_ends_by_the_second(place: &Place) {
 
 pub async fn revoked_is_final_for_devices(place: &Place) {
     let store = place.open("one").await;
-    enrolled(&store, 1, device(1, 1)).await;
+    assert!(matches!(enrolled(&store, 1, device(1, 1)).await, Consumed::Yes(_)));
     assert!(!set(&store, 1, DeviceStatus::Active).await);
     assert!(set(&store, 1, DeviceStatus::Revoked).await);
     for status in [DeviceStatus::Active, DeviceStatus::Suspended, DeviceStatus::Superseded] {

@@ -1,6 +1,6 @@
-//! `vultus-bench-server`: how many authentications a server completes on one core, beside the bare verification
-//! of a P-256 signature on the same core in the same run; what it answers how fast; and what grows with the
-//! number of accounts. SQLite and PostgreSQL, TLS, durable commits. It judges no figure.
+//! `vultus-bench-server`: how many authentications a server completes on one core, beside the bare
+//! verification of a P-256 signature on the same core in the same run; how fast it answers; and what grows
+//! with the number of accounts. SQLite and PostgreSQL, TLS, durable commits. It judges no figure.
 
 use std::error::Error;
 use std::fs::{self, OpenOptions, Permissions};

@@ -1,5 +1,5 @@
-//! A relying party's backend as the server's API sees it: requests over HTTPS on connections that are kept, and
-//! answers as values or typed failures. It retries nothing.
+//! A relying party's backend as the server's API sees it: requests over HTTPS on connections that are kept,
+//! and answers as values or typed failures. It retries nothing.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError, RwLock};

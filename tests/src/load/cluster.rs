@@ -1,5 +1,5 @@
-//! A private PostgreSQL that can be stopped and started again, commits durably where that is measured, and runs
-//! on one core where that counts. It is reached by a socket alone, and gone with its handle.
+//! A private PostgreSQL that can be stopped and started again, commits durably where that is measured, and
+//! runs on one core where that counts. It is reached by a socket alone, and gone with its handle.
 
 use std::error::Error;
 use std::fs;

@@ -25,7 +25,8 @@ const AT_ONCE: usize = 50_000;
 const PACKED: usize = 16 + 16 + 16 + 32;
 
 /// $1: what is packed for the rows. $2: the number of the first of them. $3: how many. $4: the service. $5:
-/// the feature token. $6: the public key. $7: the time. Numbers are those of remote-server/src/store/model.rs.
+/// the feature token. $6: the public key. $7: the time. Kinds and statuses are the numbers of the store's
+/// `model`.
 const FILL_KEYS: &str = "INSERT INTO service_keys
          (service, account, virtual_account, device, device_identity, biometric, feature_token, public_key,
           status, registered_at)
@@ -33,8 +34,8 @@ const FILL_KEYS: &str = "INSERT INTO service_keys
      SELECT $4, 'account ' || ($2 + i), substr($1, i * 80 + 1, 16), substr($1, i * 80 + 17, 16),
             substr($1, i * 80 + 33, 16), 1, $5, $6, 1, $7
      FROM counted";
-/// $1 and $3 as before. $2: the pairwise secret. $4: what the device says of itself. $5: the public key. $6: the
-/// time.
+/// $1 and $3 as before. $2: the pairwise secret. $4: what the device says of itself. $5: the public key. $6:
+/// the time.
 const FILL_DEVICES: &str = "INSERT INTO devices
          (identity, public_key, attestation_point, pairwise_secret, manufacturer, model, tpm_vendor,
           endorsement, status, status_at, enrolled_at)
@@ -94,7 +95,8 @@ impl Population {
     /// The packet that answers a challenge. The server's signature is not checked: that would be load on the
     /// wrong side.
     pub fn answer(&self, opened: &Opened) -> std::result::Result<Vec<u8>, Failure> {
-        let envelope = Envelope::<AuthenticationInfo>::parse(&packet_of(opened)?).map_err(DeviceError::from)?;
+        let envelope =
+            Envelope::<AuthenticationInfo>::parse(&packet_of(opened)?).map_err(DeviceError::from)?;
         let challenge: Challenge = envelope.claimed().clone().into();
         Ok(self.account.answer(&challenge)?)
     }
@@ -145,7 +147,8 @@ impl Door {
         first: usize,
         count: usize,
     ) -> Result<()> {
-        let (token, key) = (account.token().as_bytes().as_slice(), account.public_key().as_bytes().as_slice());
+        let (token, key) =
+            (account.token().as_bytes().as_slice(), account.public_key().as_bytes().as_slice());
         through!(self, connection => {
             sqlx::query(FILL_KEYS)
                 .bind(packed)

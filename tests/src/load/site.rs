@@ -1,5 +1,5 @@
-//! A server's folder, made by its own `initialise`, and the instances that run from it as processes. Nothing in its
-//! configuration limits the load; all else is as it comes.
+//! A server's folder, made by its own `initialise`, and the instances that run from it as processes. Nothing
+//! in its configuration limits the load; all else is as it comes.
 
 use std::error::Error;
 use std::fs;
@@ -7,6 +7,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 
 use reqwest::header::HeaderValue;
 use rustix::process::Signal;
@@ -115,7 +116,7 @@ impl Site {
 
     fn start_configured(&self, instance: &str, core: Option<usize>, rest: &str) -> Result<Instance> {
         let name = &self.name;
-        // A code of these runs ends with the run: no time may pass between a ceremony's beginning and its end.
+        // No code expires while one of these runs lasts.
         let head = format!(
             "name = \"{name}\"\ninstance = \"{instance}\"\nlisten = \"127.0.0.1:0\"\n\
              code_window_s = 3600\n{NO_LIMITS}\n"
@@ -148,7 +149,7 @@ impl Site {
     pub fn https(&self) -> Result<reqwest::Client> {
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_file(&self.files.certificate)?)?;
-        let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
         let tls = ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(&[&rustls::version::TLS13])?
             .with_root_certificates(roots)

@@ -1,5 +1,5 @@
-//! What the verification of one P-256 signature costs, by each implementation in the tree and with nothing around
-//! it: the measure that a server is compared with.
+//! What the verification of one P-256 signature costs, by each implementation in the tree and with nothing
+//! around it: the measure that a server is compared with.
 
 use std::error::Error;
 use std::time::{Duration, Instant};
@@ -30,8 +30,8 @@ pub struct Rates {
 }
 
 impl Rates {
-    /// Measures on one core, in a process of its own: the program's own, which must print [`Self::here`] when it
-    /// is started with this flag.
+    /// Measures on one core, in a process of its own: this very program, which must print [`Self::here`] when
+    /// it is started with this flag.
     pub fn on(core: usize, flag: &str) -> Result<Self> {
         let mut program = std::process::Command::new(std::env::current_exe()?);
         program.arg(flag);
