@@ -28,10 +28,10 @@ macro_rules! name {
 
 name!(server, ServerName, "[a-z0-9.:-]{1,64}");
 name!(service, ServiceName, "[a-z0-9.:-]{1,64}");
-name!(account, AccountName, "\\PC{1,32}");
+name!(account, AccountName, "[ -~¡-¬®-ʯ一-丏]{1,32}");
 name!(audience, Audience, "[!-~]{1,128}");
-name!(transaction, TransactionText, "[\\PC\n]{1,128}");
-name!(label, Label, "\\PC{1,16}");
+name!(transaction, TransactionText, "[\n -~¡-¬®-ʯ一-丏]{1,128}");
+name!(label, Label, "[ -~¡-¬®-ʯ一-丏]{1,16}");
 
 macro_rules! identity {
     ($function:ident, $name:ident, $length:literal) => {

@@ -226,7 +226,16 @@ pub async fn a_forged_checkpoint_is_found(place: &Place) {
 }
 
 pub async fn a_name_is_for_one_process(place: &Place) {
-    let (first, second) = (place.open("one").await, place.open("one").await);
+    let first = place.open("one").await;
+    // PostgreSQL tells at once, by a lock that the first one holds; SQLite when something is written.
+    let second = match Store::open(place.url(), "one").await {
+        Ok(second) => second,
+        Err(refused) => {
+            assert!(matches!(refused, StoreError::InstanceTaken), "{refused:?}");
+            assert!(place.url().starts_with("postgres"));
+            return notes(&first, 1).await;
+        }
+    };
     notes(&first, 1).await;
     for _ in 0..2 {
         let refused = second.note(event("noted")).await;
