@@ -95,7 +95,9 @@ pub fn open<M: Message + Into<Challenge>>(
 }
 
 /// The server that a packet says it comes from, for looking up what is pinned. Not to be believed.
-pub fn claimed_server<M: Message + Into<Challenge> + Clone>(packet: &[u8]) -> Result<ServerName, ProtocolError> {
+pub fn claimed_server<M: Message + Into<Challenge> + Clone>(
+    packet: &[u8],
+) -> Result<ServerName, ProtocolError> {
     let challenge: Challenge = Envelope::<M>::parse(packet)?.claimed().clone().into();
     Ok(challenge.server)
 }

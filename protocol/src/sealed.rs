@@ -84,15 +84,16 @@ pub fn seal(
 ) -> Result<Vec<u8>, ProtocolError> {
     let recipient = <DhP256HkdfSha256 as Kem>::PublicKey::from_bytes(to.as_bytes())
         .map_err(|_| ProtocolError::Malformed("not a sealing key"))?;
-    let (encapsulated, ciphertext) = hpke::single_shot_seal_with_rng::<AesGcm256, HkdfSha256, DhP256HkdfSha256>(
-        &OpModeS::Base,
-        &recipient,
-        context.0.as_bytes(),
-        packet,
-        to.id().as_bytes(),
-        &mut Given { seed: *random, taken: 0 },
-    )
-    .map_err(|_| ProtocolError::Malformed("cannot be sealed"))?;
+    let (encapsulated, ciphertext) =
+        hpke::single_shot_seal_with_rng::<AesGcm256, HkdfSha256, DhP256HkdfSha256>(
+            &OpModeS::Base,
+            &recipient,
+            context.0.as_bytes(),
+            packet,
+            to.id().as_bytes(),
+            &mut Given { seed: *random, taken: 0 },
+        )
+        .map_err(|_| ProtocolError::Malformed("cannot be sealed"))?;
     let point: [u8; 65] = encapsulated.to_bytes().into();
     encoding::encode(&Sealed { key: to.id(), encapsulated: point.into(), ciphertext: ciphertext.into() })
 }

@@ -43,8 +43,7 @@ enum Outcome {
 const NOT_CLAIMED: Outcome = Outcome::Refusal("claim the camera first");
 const NOT_PINNED: Outcome =
     Outcome::Refusal("no such server is pinned; root pins it with `vultus device pin`");
-const REJECTED: Outcome =
-    Outcome::Refusal("the packet is malformed, or its signature does not verify");
+const REJECTED: Outcome = Outcome::Refusal("the packet is malformed, or its signature does not verify");
 /// One byte, which is no packet.
 const NO_PACKET: &[&str] = &["ay", "1", "0"];
 

@@ -79,7 +79,9 @@ fn packet_reason(error: vultus_protocol::ProtocolError) -> Reason {
         E::UnknownKey => Reason::UnpinnedKey,
         E::Expired | E::NotYetValid => Reason::PacketExpired,
         E::Misdirected(_) => Reason::PacketMisdirected,
-        E::Malformed(_) | E::Oversize(_) | E::BadSignature | E::NotOpened | E::OldKeys => Reason::PacketRejected,
+        E::Malformed(_) | E::Oversize(_) | E::BadSignature | E::NotOpened | E::OldKeys => {
+            Reason::PacketRejected
+        }
     }
 }
 

@@ -103,9 +103,8 @@ pub fn face(state: &OpenState<'_>, uid: u32, account: &Account) -> Result<u32, V
     let server = ServerName::new(account.server.as_str())?;
     let virtual_account = vultus_protocol::VirtualAccount::new(*account.virtual_account);
     let registered = account.feature_token();
-    let same = |token_key: &[u8; 32]| {
-        FeatureToken::of(token_key, &server, &virtual_account).same(&registered)
-    };
+    let same =
+        |token_key: &[u8; 32]| FeatureToken::of(token_key, &server, &virtual_account).same(&registered);
     let found = state.templates(uid)?.into_iter().find(|(_, template)| same(&template.token_key));
     Ok(found.ok_or(Reason::FaceChanged)?.0)
 }
@@ -151,8 +150,7 @@ pub fn remove(
     (server, service, name): (&str, &str, &str),
 ) -> Result<(), VaultError> {
     let same = |a: &Account| a.server == server && a.service == service && a.account == name;
-    let items: Vec<u32> =
-        all(state, uid)?.iter().filter(|(_, a)| same(a)).map(|(item, _)| *item).collect();
+    let items: Vec<u32> = all(state, uid)?.iter().filter(|(_, a)| same(a)).map(|(item, _)| *item).collect();
     if items.is_empty() {
         return Err(Reason::NotRegistered.into());
     }

@@ -81,8 +81,7 @@ fn key(state: &OpenState<'_>, tpm: &Tpm, uid: u32, audience: &Audience) -> Resul
         return Err(Reason::TooManyKeys.into());
     }
     let key = tpm.create_signing_key()?;
-    let record =
-        Record { audience: audience.to_string(), key: KeyRecord::of(key.clone()), brought_by: uid };
+    let record = Record { audience: audience.to_string(), key: KeyRecord::of(key.clone()), brought_by: uid };
     let item = first_free(known.iter().map(|(item, _)| *item));
     state.replace(Some((RowName::new(Kind::Audience, 0, item), &record)), &[])?;
     Ok(key)

@@ -3,7 +3,7 @@
 
 use log::info;
 use vultus_protocol::authentication::AuthenticationRequest;
-use vultus_protocol::challenge::{Challenge, AuthenticationInfo};
+use vultus_protocol::challenge::{AuthenticationInfo, Challenge};
 use vultus_protocol::{BiometricType, FeatureToken, TransactionHash, challenge};
 use vultus_tpm::Tpm;
 
@@ -24,12 +24,7 @@ pub struct Authentication {
 
 impl Authentication {
     /// Checks the server's packet and finds the key that it asks for.
-    pub fn open(
-        state: &OpenState<'_>,
-        uid: u32,
-        packet: &[u8],
-        tolerance: u64,
-    ) -> Result<Self, VaultError> {
+    pub fn open(state: &OpenState<'_>, uid: u32, packet: &[u8], tolerance: u64) -> Result<Self, VaultError> {
         let server = challenge::claimed_server::<AuthenticationInfo>(packet)?;
         let challenge = enrolled(state, &server)?.open::<AuthenticationInfo>(packet, tolerance)?;
         check_policy(&challenge)?;

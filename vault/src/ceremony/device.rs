@@ -9,8 +9,8 @@ use vultus_ipc::vault::DeviceRecord;
 use vultus_protocol::enrolment::{EnrolmentChallenge, EnrolmentProof, EnrolmentReceipt, EnrolmentRequest};
 use vultus_protocol::registration::KeyCertification;
 use vultus_protocol::{
-    CeremonyId, DeviceIdentity, Envelope, Label, Message, PairwiseSecret, PinnedServer, ProtocolError, PublicKey,
-    ServerName, ServiceName, sealed,
+    CeremonyId, DeviceIdentity, Envelope, Label, Message, PairwiseSecret, PinnedServer, ProtocolError,
+    PublicKey, ServerName, ServiceName, sealed,
 };
 use vultus_tpm::{AttestationKey, Endorsement, SigningKey, Tpm};
 use zeroize::{Zeroize, ZeroizeOnDrop};
@@ -200,7 +200,12 @@ pub fn begin(
 }
 
 /// Answers the challenge of the enrolment that was begun last.
-pub fn answer(state: &OpenState<'_>, tpm: &Tpm, packet: &[u8], tolerance: u64) -> Result<Vec<u8>, VaultError> {
+pub fn answer(
+    state: &OpenState<'_>,
+    tpm: &Tpm,
+    packet: &[u8],
+    tolerance: u64,
+) -> Result<Vec<u8>, VaultError> {
     let envelope = Envelope::<EnrolmentChallenge>::parse(packet)?;
     let server = envelope.claimed().server.clone();
     let (pinned, mut device) = to_be(state, &server)?;
@@ -209,7 +214,8 @@ pub fn answer(state: &OpenState<'_>, tpm: &Tpm, packet: &[u8], tolerance: u64) -
         return Err(ProtocolError::Misdirected("device").into());
     }
     challenge.window.check(now()?, tolerance)?;
-    let secret = tpm.activate(&device.attestation_key(), &challenge.id_object, &challenge.encrypted_secret)?;
+    let secret =
+        tpm.activate(&device.attestation_key(), &challenge.id_object, &challenge.encrypted_secret)?;
     let proof = EnrolmentProof {
         enrolment: challenge.enrolment,
         server,

@@ -23,7 +23,8 @@ use minicbor::{CborLen, Decode, Encode};
 use vultus_ipc::{Reason, camera};
 use vultus_protocol::challenge::Challenge;
 use vultus_protocol::{
-    BiometricType, Draft, Evidence, Label, Liveness, Message, PairwiseSecret, PinnedServer, PublicKey, Spectrum,
+    BiometricType, Draft, Evidence, Label, Liveness, Message, PairwiseSecret, PinnedServer, PublicKey,
+    Spectrum,
 };
 use vultus_tpm::{SigningKey, Tpm};
 

@@ -9,9 +9,7 @@ use vultus_protocol::deregistration::DeregistrationRequest;
 use vultus_protocol::registration::{
     DeregistrationReceipt, Receipt, RegistrationReceipt, RegistrationRequest,
 };
-use vultus_protocol::{
-    BiometricType, Envelope, FeatureToken, Message, ProtocolError, PublicKey, challenge,
-};
+use vultus_protocol::{BiometricType, Envelope, FeatureToken, Message, ProtocolError, PublicKey, challenge};
 use vultus_tpm::Tpm;
 
 use crate::VaultError;
@@ -80,12 +78,7 @@ pub struct Deregistration {
 }
 
 impl Deregistration {
-    pub fn open(
-        state: &OpenState<'_>,
-        uid: u32,
-        packet: &[u8],
-        tolerance: u64,
-    ) -> Result<Self, VaultError> {
+    pub fn open(state: &OpenState<'_>, uid: u32, packet: &[u8], tolerance: u64) -> Result<Self, VaultError> {
         let server = challenge::claimed_server::<DeregistrationInfo>(packet)?;
         let challenge = enrolled(state, &server)?.open::<DeregistrationInfo>(packet, tolerance)?;
         check_policy(&challenge)?;
@@ -136,7 +129,8 @@ pub fn confirm(state: &OpenState<'_>, uid: u32, packet: &[u8]) -> Result<(), Vau
 pub fn forget(state: &OpenState<'_>, uid: u32, packet: &[u8]) -> Result<(), VaultError> {
     let receipt = receipt::<DeregistrationReceipt>(state, packet, |r| r.0)?;
     let own = of_receipt(state, uid, &receipt)?;
-    let asked = own.iter().any(|(_, a)| a.leaving.as_ref().is_some_and(|c| **c == *receipt.ceremony.as_bytes()));
+    let asked =
+        own.iter().any(|(_, a)| a.leaving.as_ref().is_some_and(|c| **c == *receipt.ceremony.as_bytes()));
     if !asked {
         return Err(Reason::NotRegistered.into());
     }
@@ -146,11 +140,7 @@ pub fn forget(state: &OpenState<'_>, uid: u32, packet: &[u8]) -> Result<(), Vaul
     Ok(())
 }
 
-fn of_receipt(
-    state: &OpenState<'_>,
-    uid: u32,
-    receipt: &Receipt,
-) -> Result<Vec<(u32, Account)>, VaultError> {
+fn of_receipt(state: &OpenState<'_>, uid: u32, receipt: &Receipt) -> Result<Vec<(u32, Account)>, VaultError> {
     let mut own = accounts::all(state, uid)?;
     own.retain(|(_, a)| {
         a.server == receipt.server.as_str() && *a.virtual_account == *receipt.virtual_account.as_bytes()

@@ -35,9 +35,7 @@ impl Vault {
         let tolerance = self.configuration.clock_tolerance_s;
         let tpm = &self.keys.tpm;
         match request {
-            R::PinServer { packet } if role.root => {
-                self.changing(|state| servers::pin(state, &packet))
-            }
+            R::PinServer { packet } if role.root => self.changing(|state| servers::pin(state, &packet)),
             R::UnpinServer { server } if role.root => self.changing(|state| servers::unpin(state, &server)),
             R::UpdateServerKeys { packet } if role.daemon || role.root => {
                 self.changing(|state| servers::update(state, &packet))
