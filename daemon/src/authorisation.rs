@@ -27,7 +27,7 @@ pub const DELETE: &str = "org.vultus.delete";
 pub const SET_USERNAME: &str = "org.vultus.setusername";
 /// To register and deregister accounts of remote services.
 pub const REMOTE: &str = "org.vultus.remote";
-/// To enrol this device with a server.
+/// To enrol this device with a server, and to learn what that server calls it.
 pub const ADMIN: &str = "org.vultus.admin";
 
 pub const MANAGER: &str = "org.vultus.Vultus1.Manager";
@@ -36,7 +36,8 @@ pub const REMOTE_INTERFACE: &str = "org.vultus.Vultus1.Remote";
 
 /// The table: interface, method, need. `RequestTicket`, `DeleteEnrolledFace` and `RemoveAccount` change
 /// nothing without a password, packets change nothing without a pinned server's signature, and nothing is
-/// signed without a face: the vault checks each by itself.
+/// signed without a face: the vault checks each by itself. `ListServers` names the device as no service
+/// knows it, which programs could compare.
 pub const TABLE: [(&str, &str, Need); 31] = [
     (MANAGER, "GetCameras", Need::Nothing),
     (MANAGER, "GetDefaultCamera", Need::Nothing),
@@ -58,7 +59,7 @@ pub const TABLE: [(&str, &str, Need); 31] = [
     (CAMERA, "VerifyWithAssertionStart", Need::Action(VERIFY)),
     (CAMERA, "Confirm", Need::Nothing),
     (CAMERA, "CeremonyStop", Need::Nothing),
-    (REMOTE_INTERFACE, "ListServers", Need::Action(VERIFY)),
+    (REMOTE_INTERFACE, "ListServers", Need::Action(ADMIN)),
     (REMOTE_INTERFACE, "UpdateServerKeys", Need::Action(VERIFY)),
     (REMOTE_INTERFACE, "GetDeviceInformation", Need::Action(VERIFY)),
     (REMOTE_INTERFACE, "BeginDeviceEnrolment", Need::Action(ADMIN)),

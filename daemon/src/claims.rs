@@ -111,7 +111,7 @@ impl Claims {
     }
 
     /// The caller agrees to the transaction that was shown: once, since the vault takes anything more for
-    /// hanging up.
+    /// hanging up. Whether it is that very text is the vault's to say.
     pub fn agree(&mut self, camera: &str, owner: &str) -> Result<Confirmation, ClaimError> {
         match &mut self.own(camera, owner)?.running {
             Some(run) if run.asking => {

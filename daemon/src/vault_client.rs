@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use vultus_ipc::connection::Handle;
-use vultus_ipc::vault::{VaultReply, VaultRequest};
+use vultus_ipc::vault::{RequestRecord, VaultReply, VaultRequest};
 use vultus_ipc::{Connection, Deadline, Guidance, IpcError, Reason, Uid};
 
 /// For connecting and for requests that look at no camera: those wait for the TPM at most.
@@ -28,17 +28,22 @@ pub struct VaultClient {
     /// How many requests of the bus are under way at a time: the others wait here, so that logins find
     /// a place at the vault.
     turns: Arc<Semaphore>,
+    /// How many requests may take their time at once. The next is refused, not kept waiting: the person sits
+    /// there already.
+    runs: Arc<Semaphore>,
 }
 
 /// See [`VaultClient::turns`].
 const MOST_REQUESTS: usize = 6;
+/// See [`VaultClient::runs`].
+const MOST_RUNS: usize = 4;
 
 /// What comes of a request that takes its time.
 #[derive(Debug)]
 pub enum Event {
     Guide(Guidance),
-    /// A transaction: nothing is signed before the person agreed to it.
-    Show(String),
+    /// What the server asks for. Where it has a transaction, nothing is signed before the person agreed to it.
+    Request(RequestRecord),
     /// The last one.
     End(Result<VaultReply, Reason>),
 }
@@ -46,6 +51,8 @@ pub enum Event {
 /// A request that runs. Dropping it hangs up, which cancels it in the vault.
 pub struct Running {
     handle: Arc<Handle>,
+    /// Its place among those that run, for its whole life.
+    _place: OwnedSemaphorePermit,
 }
 
 /// The person's consent, to be sent on the connection of the request that waits for it.
@@ -60,10 +67,11 @@ impl Running {
 }
 
 impl Confirmation {
-    /// Sends it, while another thread reads from the connection.
-    pub async fn send(self) -> Result<(), Reason> {
+    /// Sends it, while another thread reads from the connection: the person agreed to this very text, which
+    /// the vault compares.
+    pub async fn send(self, text: String) -> Result<(), Reason> {
         let sent = tokio::task::spawn_blocking(move || {
-            self.handle.connection()?.send(&VaultRequest::Confirm, Deadline::after(MESSAGE))
+            self.handle.connection()?.send(&VaultRequest::Confirm { text }, Deadline::after(MESSAGE))
         });
         sent.await.map_err(|_| Reason::Internal)?.map_err(|e| {
             log::warn!("a confirmation did not reach the vault: {e}");
@@ -80,7 +88,8 @@ impl Drop for Running {
 
 impl VaultClient {
     pub fn new(socket: PathBuf, uid: Uid) -> Self {
-        Self { socket, uid, turns: Arc::new(Semaphore::new(MOST_REQUESTS)) }
+        let turns = Arc::new(Semaphore::new(MOST_REQUESTS));
+        Self { socket, uid, turns, runs: Arc::new(Semaphore::new(MOST_RUNS)) }
     }
 
     /// A request that answers at once.
@@ -105,12 +114,14 @@ impl VaultClient {
         }
     }
 
-    /// A request that takes up to `wait_ms`, with its events as they come.
+    /// A request that takes up to `wait_ms`, with its events as they come. Refused at once where as many run
+    /// as may.
     pub async fn start(
         &self,
         request: VaultRequest,
         wait_ms: u32,
     ) -> Result<(Running, mpsc::Receiver<Event>), Reason> {
+        let place = Arc::clone(&self.runs).try_acquire_owned().map_err(|_| Reason::Busy)?;
         let client = self.clone();
         let span = Duration::from_millis(wait_ms.into()) + margin(&request);
         let begun = tokio::task::spawn_blocking(move || {
@@ -127,7 +138,7 @@ impl VaultClient {
         let deadline = Deadline::after(span);
         let uid = self.uid;
         tokio::task::spawn_blocking(move || follow(connection, uid, deadline, &events));
-        Ok((Running { handle: Arc::new(handle) }, received))
+        Ok((Running { handle: Arc::new(handle), _place: place }, received))
     }
 
     pub fn connect(&self, deadline: Deadline) -> Result<Connection, IpcError> {
@@ -156,7 +167,7 @@ fn follow(mut connection: Connection, uid: Uid, deadline: Deadline, events: &mps
     loop {
         let event = match connection.receive_from(uid, deadline) {
             Ok(VaultReply::Guide(guidance)) => Event::Guide(guidance),
-            Ok(VaultReply::Transaction(text)) => Event::Show(text),
+            Ok(VaultReply::Request(request)) => Event::Request(request),
             Ok(VaultReply::Refused(reason)) => Event::End(Err(reason)),
             Ok(reply) => Event::End(Ok(reply)),
             Err(IpcError::Closed) => Event::End(Err(Reason::Cancelled)),

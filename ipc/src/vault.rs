@@ -192,9 +192,12 @@ pub enum VaultRequest {
         #[n(4)]
         wait_ms: u32,
     },
-    /// `vultusd`, on the connection of a `Perform` that asked for it: the person agreed to the text.
+    /// `vultusd`, on the connection of a `Perform` that asked for it: the person agreed to this very text.
     #[n(22)]
-    Confirm,
+    Confirm {
+        #[n(0)]
+        text: String,
+    },
     /// `vultusd`: verify this user, and only then sign an assertion for a local application.
     #[n(23)]
     Assert {
@@ -209,7 +212,7 @@ pub enum VaultRequest {
         #[n(4)]
         wait_ms: u32,
     },
-    /// `vultusd`: the public key of an audience's assertions, made where there is none.
+    /// `vultusd`: the public key of an audience's assertions, once there was one.
     #[n(24)]
     AssertionKey {
         #[n(0)]
@@ -285,9 +288,10 @@ pub enum VaultReply {
     /// A packet to be carried to a server, or a signed assertion.
     #[n(9)]
     Packet(#[n(0)] ByteVec),
-    /// Show this text, and send `Confirm` on this connection once the person agreed to it.
+    /// What is asked for, by a server's word that was checked. Where there is a transaction, it is to be
+    /// shown, and `Confirm` sent on this connection once the person agreed to it.
     #[n(10)]
-    Transaction(#[n(0)] String),
+    Request(#[n(0)] RequestRecord),
     #[n(11)]
     Servers(#[n(0)] Vec<ServerRecord>),
     #[n(12)]
@@ -297,6 +301,19 @@ pub enum VaultReply {
     Key(#[n(0)] ByteArray<65>),
     #[n(14)]
     Accounts(#[n(0)] Vec<AccountRecord>),
+}
+
+/// What a server asks of the person.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, CborLen)]
+pub struct RequestRecord {
+    #[n(0)]
+    pub server: String,
+    #[n(1)]
+    pub service: String,
+    #[n(2)]
+    pub account: String,
+    #[n(3)]
+    pub transaction: Option<String>,
 }
 
 /// A pinned server.

@@ -9,7 +9,7 @@ use vultus_ipc::login::{LoginQuestion, LoginReply, LoginRequest, SERVICE_LENGTH}
 use vultus_ipc::password::{Echo, PasswordRefusal, PasswordReply, PasswordRequest};
 use vultus_ipc::vault::{
     AccountRecord, Action, CAMERA_ID_LENGTH, Ceremony, Confirmed, DeviceRecord, FaceRecord, LABEL_LENGTH,
-    PACKET_LENGTH, PairedCamera, Pairing, ServerRecord, VaultReply, VaultRequest, VaultStatus,
+    PACKET_LENGTH, PairedCamera, Pairing, RequestRecord, ServerRecord, VaultReply, VaultRequest, VaultStatus,
 };
 use vultus_ipc::wire::{self, PREFIX};
 use vultus_ipc::{Guidance, IpcError, Message, Reason, Verdict};
@@ -157,7 +157,7 @@ fn the_requests_to_the_vault() {
             &format!("82 1819 83 07 {} 42d284", number(n)),
         );
     }
-    fixed(VaultRequest::Confirm, "82 16 80");
+    fixed(VaultRequest::Confirm { text: text("Pay") }, "82 16 81 63506179");
     fixed(
         VaultRequest::Assert {
             uid: 7,
@@ -204,7 +204,14 @@ fn the_replies_of_the_vault() {
     fixed(VaultReply::Status(status(None)), "82 08 81 83 f6 01 6176");
     fixed(VaultReply::Status(status(Some(Reason::TpmAbsent))), "82 08 81 83 0b 01 6176");
     fixed(VaultReply::Packet(bytes(&[0xd2])), "82 09 81 41d2");
-    fixed(VaultReply::Transaction("Pay".to_owned()), "82 0a 81 63506179");
+    let request = |transaction| RequestRecord {
+        server: "s".to_owned(),
+        service: "t".to_owned(),
+        account: "a".to_owned(),
+        transaction,
+    };
+    fixed(VaultReply::Request(request(None)), "82 0a 81 83 6173 6174 6161");
+    fixed(VaultReply::Request(request(Some("Pay".to_owned()))), "82 0a 81 84 6173 6174 6161 63506179");
     let server = |device| ServerRecord { server: "s".to_owned(), version: 3, device };
     fixed(VaultReply::Servers(vec![server(None)]), "82 0b 81 81 82 6173 03");
     let device = [0xcd; 16];

@@ -11,7 +11,7 @@ use crate::ProtocolError;
 
 /// A name that is text: bounded, without control characters.
 macro_rules! name {
-    ($(#[$doc:meta])* $name:ident, $most:expr, $allowed:expr, $what:literal) => {
+    ($(#[$doc:meta])* $name:ident, $most:expr, $allowed:expr, $whole:expr, $what:literal) => {
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub struct $name(String);
@@ -22,7 +22,8 @@ macro_rules! name {
 
             pub fn new(text: impl Into<String>) -> Result<Self, ProtocolError> {
                 let text = text.into();
-                let fits = !text.is_empty() && text.len() <= Self::MOST && text.chars().all($allowed);
+                let whole: fn(&str) -> bool = $whole;
+                let fits = !text.is_empty() && text.len() <= Self::MOST && text.chars().all($allowed) && whole(&text);
                 if fits { Ok(Self(text)) } else { Err(ProtocolError::Malformed($what)) }
             }
 
@@ -139,10 +140,37 @@ macro_rules! hidden {
 
 /// What a person sees as it is: no control characters, and none that are invisible or turn the direction of
 /// the text around.
-fn visible(c: char) -> bool {
-    let hidden = matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}');
+pub fn visible(c: char) -> bool {
+    let hidden = matches!(
+        c,
+        '\u{ad}'
+            | '\u{34f}'
+            | '\u{61c}'
+            | '\u{115f}'
+            | '\u{1160}'
+            | '\u{17b4}'
+            | '\u{17b5}'
+            | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{2800}'
+            | '\u{3164}'
+            | '\u{fe00}'..='\u{fe0f}'
+            | '\u{feff}'
+            | '\u{ffa0}'
+            | '\u{fff0}'..='\u{fffb}'
+            | '\u{e0000}'..='\u{e0fff}'
+    );
     !c.is_control() && !hidden
+}
+
+/// The most lines of a transaction: what a person reads must not scroll away.
+const MOST_LINES: usize = 8;
+
+/// A few lines, none of them empty.
+fn readable(text: &str) -> bool {
+    text.split('\n').count() <= MOST_LINES && text.split('\n').all(|line| !line.trim().is_empty())
 }
 
 fn host_character(c: char) -> bool {
@@ -151,27 +179,27 @@ fn host_character(c: char) -> bool {
 
 name! {
     /// An authentication server, such as `auth.example.org`: lower-case letters, digits, `.`, `-`, `:`.
-    ServerName, 64, host_character, "the server's name"
+    ServerName, 64, host_character, |_| true, "the server's name"
 }
 name! {
     /// A relying party's service, such as `shop.example.org`: of the same characters.
-    ServiceName, 64, host_character, "the service's name"
+    ServiceName, 64, host_character, |_| true, "the service's name"
 }
 name! {
     /// An account as the relying party calls it. Not for logs.
-    AccountName, 128, visible, "the account's name"
+    AccountName, 128, visible, |_| true, "the account's name"
 }
 name! {
     /// What an assertion is for: an application's own name, or a verifier's.
-    Audience, 128, |c: char| c.is_ascii_graphic(), "the audience"
+    Audience, 128, |c: char| c.is_ascii_graphic(), |_| true, "the audience"
 }
 name! {
-    /// A transaction as the person is shown it, before anything is signed. Line feeds are allowed.
-    TransactionText, 512, |c: char| c == '\n' || visible(c), "the transaction's text"
+    /// A transaction as the person is shown it, before anything is signed: at most eight lines, none empty.
+    TransactionText, 512, |c: char| c == '\n' || visible(c), readable, "the transaction's text"
 }
 name! {
     /// What a device or a program says of itself.
-    Label, 64, visible, "a label"
+    Label, 64, visible, |_| true, "a label"
 }
 
 bytes! {
@@ -348,7 +376,16 @@ mod tests {
         assert!(AccountName::new("Alice Äpfel").is_ok());
         assert!(AccountName::new("a\u{7}").is_err());
         assert!(TransactionText::new("Pay 5 €\nto Bob").is_ok());
-        for hidden in ["Pay\r5", "Pay 5\u{202e}", "Pay\u{200b}5", "\u{feff}Pay", "Pay\u{2066}5"] {
+        for hidden in [
+            "\nPay",
+            "Pay\n\n5",
+            &"a\n".repeat(8),
+            "Pay\r5",
+            "Pay 5\u{202e}",
+            "Pay\u{200b}5",
+            "\u{feff}Pay",
+            "Pay\u{2066}5",
+        ] {
             assert!(TransactionText::new(hidden).is_err(), "{hidden:?}");
         }
     }

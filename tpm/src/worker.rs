@@ -1,7 +1,7 @@
 //! The thread that talks to the TPM, and the handle through which others ask it.
 
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
-use std::time::Duration;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::time::{Duration, Instant};
 
 use zeroize::Zeroizing;
 
@@ -14,6 +14,9 @@ use crate::{
 /// Something to do with the TPM, which sends its own answer.
 type Job = Box<dyn FnOnce(&mut Connection) + Send>;
 
+/// How often a place is looked for.
+const GLANCE: Duration = Duration::from_millis(2);
+
 /// A TPM that is asked from any thread. It is opened when it is first needed, and anew after it failed.
 pub struct Tpm {
     jobs: SyncSender<Job>,
@@ -23,7 +26,7 @@ pub struct Tpm {
 impl Tpm {
     /// `tcti` names the TPM; no answer is waited for longer than `patience`.
     pub fn start(tcti: String, patience: Duration) -> std::io::Result<Self> {
-        // One command may wait while one runs: more askers than that are told that it is silent.
+        // One job waits while one runs; others wait for that place, no longer than their patience.
         let (jobs, queue) = sync_channel(1);
         std::thread::Builder::new().name("tpm".into()).spawn(move || serve(tcti, &queue))?;
         Ok(Self { jobs, patience })
@@ -103,13 +106,29 @@ impl Tpm {
             // Who asked may have stopped waiting: an answer that nobody takes is wiped when dropped.
             let _ = reply.send(connection.run(&work));
         });
-        self.jobs.try_send(job).map_err(|_| TpmError::Silent)?;
-        answer.recv_timeout(self.patience).unwrap_or_else(|e| {
+        let until = Instant::now() + self.patience;
+        self.hand_over(job, until)?;
+        answer.recv_timeout(until.saturating_duration_since(Instant::now())).unwrap_or_else(|e| {
             Err(match e {
                 RecvTimeoutError::Timeout => TpmError::Silent,
                 RecvTimeoutError::Disconnected => TpmError::Absent,
             })
         })
+    }
+}
+
+impl Tpm {
+    /// Waits for a place: others' work is short, and nobody is turned away for being second.
+    fn hand_over(&self, mut job: Job, until: Instant) -> Result<(), TpmError> {
+        loop {
+            job = match self.jobs.try_send(job) {
+                Ok(()) => return Ok(()),
+                Err(TrySendError::Disconnected(_)) => return Err(TpmError::Absent),
+                Err(TrySendError::Full(_)) if Instant::now() >= until => return Err(TpmError::Silent),
+                Err(TrySendError::Full(job)) => job,
+            };
+            std::thread::sleep(GLANCE);
+        }
     }
 }
 

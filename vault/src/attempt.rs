@@ -7,6 +7,7 @@ use std::sync::MutexGuard;
 use std::time::{Duration, Instant};
 
 use log::{info, warn};
+use subtle::ConstantTimeEq;
 use vultus_frames::{Format, Frame};
 use vultus_ipc::camera::Spectrum;
 use vultus_ipc::{Deadline, Guidance, Reason, Verdict};
@@ -51,17 +52,32 @@ pub struct Question<'a> {
     pub deadline: Deadline,
 }
 
-/// This user was verified in this very attempt. Only an attempt makes one, and whatever signs for the user
-/// uses it up.
+/// This user was verified in this very attempt, a moment ago. Only an attempt makes one, and whatever signs
+/// for the user uses it up.
 pub struct Success {
     uid: u32,
     token_key: Zeroizing<[u8; 32]>,
     spectrum: Spectrum,
+    at: Instant,
+    slept_ms: u64,
 }
+
+/// How long a success counts: what follows it is the TPM's work alone.
+const MOMENT: Duration = Duration::from_secs(5);
 
 impl Success {
     pub fn uid(&self) -> u32 {
         self.uid
+    }
+
+    /// Refuses what is no longer of this moment, or of a face that was deleted meanwhile.
+    pub fn check(&self, state: &OpenState<'_>) -> Result<(), VaultError> {
+        if self.at.elapsed() > MOMENT || slept_ms() > self.slept_ms + SLEEP_MARGIN_MS {
+            return Err(Reason::Cancelled.into());
+        }
+        let same = |other: &[u8; 32]| bool::from(other.ct_eq(&*self.token_key));
+        let enrolled = state.templates(self.uid)?.iter().any(|(_, template)| same(&template.token_key));
+        if enrolled { Ok(()) } else { Err(Reason::FaceChanged.into()) }
     }
 
     /// From which the feature tokens of the face that matched follow.
@@ -139,6 +155,8 @@ fn judge(
             uid: question.uid,
             token_key: template.token_key.clone(),
             spectrum: camera.spectrum,
+            at: Instant::now(),
+            slept_ms: slept_ms(),
         }),
         None => Judged::Denied(Verdict::Refused),
     })

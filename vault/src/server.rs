@@ -289,14 +289,19 @@ impl Vault {
 
     /// The right to look through a camera, waited for until then.
     fn look(&self, until: Deadline) -> Result<std::sync::MutexGuard<'_, ()>, VaultError> {
-        loop {
-            match self.looking.try_lock() {
-                Ok(guard) => return Ok(guard),
-                // Whoever panicked looks no more.
-                Err(TryLockError::Poisoned(e)) => return Ok(e.into_inner()),
-                Err(TryLockError::WouldBlock) if until.passed() => return Err(Reason::Busy.into()),
-                Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(10)),
-            }
+        waited(&self.looking, until)
+    }
+}
+
+/// A lock, waited for until then and no longer.
+pub(crate) fn waited(lock: &Mutex<()>, until: Deadline) -> Result<std::sync::MutexGuard<'_, ()>, VaultError> {
+    loop {
+        match lock.try_lock() {
+            Ok(guard) => return Ok(guard),
+            // Whoever panicked holds it no more.
+            Err(TryLockError::Poisoned(e)) => return Ok(e.into_inner()),
+            Err(TryLockError::WouldBlock) if until.passed() => return Err(Reason::Busy.into()),
+            Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(10)),
         }
     }
 }

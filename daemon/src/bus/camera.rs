@@ -10,6 +10,7 @@ use zbus::{Connection, OwnedObjectPath, interface};
 
 use crate::authorisation::Caller;
 use crate::bus::Shared;
+use crate::bus::ceremonies::checked_text;
 use crate::bus::error::Error;
 use crate::bus::manager::ticket_nonce;
 use crate::claims::Operation;
@@ -170,7 +171,7 @@ impl Camera {
     }
 
     /// Starts to authenticate the claimed user towards a remote service, by the packet of a server. A
-    /// transaction that the packet holds comes first, as `Transaction`.
+    /// transaction that the packet holds comes first, with `Request`, and waits for `Confirm`.
     async fn authenticate_start(
         &self,
         packet: Vec<u8>,
@@ -202,18 +203,20 @@ impl Camera {
         self.assert(nonce, audience, bus, &header).await
     }
 
-    /// The person agrees to the transaction that was shown last.
+    /// The person agrees to the transaction that was shown: `text` is that very text.
     async fn confirm(
         &self,
+        text: String,
         #[zbus(connection)] bus: &Connection,
         #[zbus(header)] header: Header<'_>,
     ) -> Result<(), Error> {
         let caller = self.shared.caller(bus, &header).await?;
+        checked_text(&text)?;
         let confirmation = self.shared.claims().agree(&self.record.id, &caller.name)?;
-        Ok(confirmation.send().await?)
+        Ok(confirmation.send(text).await?)
     }
 
-    /// Cancels what ends in a `CeremonyStatus`.
+    /// Cancels what ends in a `CeremonyStatus`, of which none comes then.
     async fn ceremony_stop(
         &self,
         #[zbus(connection)] bus: &Connection,
@@ -249,10 +252,17 @@ impl Camera {
         need: u8,
     ) -> zbus::Result<()>;
 
-    /// What the person is to agree to before anything is signed: show it as it is, then `Confirm`, or
-    /// `CeremonyStop`.
+    /// What a server's packet asks for, once it was checked: compare it with what the person wants, and
+    /// `CeremonyStop` where it differs. Where `transaction` is not empty, the person is to agree to it
+    /// before anything is signed: show it as it is, then `Confirm`, or `CeremonyStop`.
     #[zbus(signal)]
-    pub(super) async fn transaction(emitter: &SignalEmitter<'_>, text: &str) -> zbus::Result<()>;
+    pub(super) async fn request(
+        emitter: &SignalEmitter<'_>,
+        server: &str,
+        service: &str,
+        account: &str,
+        transaction: &str,
+    ) -> zbus::Result<()>;
 
     /// How a ceremony stands: `packet` is empty unless `result` is `signed`.
     #[zbus(signal)]

@@ -13,6 +13,8 @@ use crate::claims::Operation;
 /// The longest name of a server, a service, an account or an audience that is passed on, in bytes. The
 /// vault has bounds of its own for each.
 const NAME_LENGTH: usize = 128;
+/// The longest text of a transaction, in bytes: as the vault takes it.
+const TEXT_LENGTH: usize = 512;
 /// The nonce of an assertion, in bytes: as the vault takes it.
 const NONCE_LENGTHS: std::ops::RangeInclusive<usize> = 16..=64;
 
@@ -26,6 +28,10 @@ impl Camera {
         header: &Header<'_>,
     ) -> Result<(), Error> {
         let (caller, uid) = self.sitter(bus, header).await?;
+        // The receipt is taken from the user whose account it is: nobody else's registration could be finished.
+        if ceremony != Ceremony::Authentication && caller.uid.0 != uid {
+            return Err(Error::PermissionDenied("an account is registered by its own user".into()));
+        }
         let packet = checked_packet(packet)?.into();
         let wait_ms = self.shared.configuration.ceremony_ms;
         let camera = Some(self.record.id.clone());
@@ -71,6 +77,14 @@ pub(super) fn checked_names(names: &[&str]) -> Result<(), Error> {
     Ok(())
 }
 
+/// A text that a transaction may have.
+pub(super) fn checked_text(text: &str) -> Result<(), Error> {
+    if text.is_empty() || text.len() > TEXT_LENGTH {
+        return Err(Error::InvalidArgument(format!("a transaction has 1 to {TEXT_LENGTH} bytes")));
+    }
+    Ok(())
+}
+
 /// As the vault takes it.
 pub(super) fn checked_audience(audience: &str) -> Result<(), Error> {
     checked_names(&[audience])?;
@@ -97,6 +111,8 @@ mod tests {
         assert!(checked_packet(vec![0; PACKET_LENGTH]).is_ok());
         assert!(checked_packet(vec![0; PACKET_LENGTH + 1]).is_err());
         assert!(checked_names(&["a", &"a".repeat(NAME_LENGTH)]).is_ok());
+        assert!(checked_text(&"a".repeat(TEXT_LENGTH)).is_ok());
+        assert!(checked_text("").is_err() && checked_text(&"a".repeat(TEXT_LENGTH + 1)).is_err());
         assert!(checked_names(&["a", ""]).is_err());
         assert!(checked_names(&["a", &"a".repeat(NAME_LENGTH + 1)]).is_err());
         assert!(checked_audience("org.example.App").is_ok());

@@ -1,9 +1,9 @@
-//! Follows what runs on a camera, and tells its caller: guidance, transactions, and the stable word of the
-//! end. Only one word lets anybody in, and only one comes with a packet.
+//! Follows what runs on a camera, and tells its caller: guidance, what is asked for, and the stable word of
+//! the end. Only one word lets anybody in, and only one comes with a packet.
 
 use log::warn;
 use tokio::sync::mpsc;
-use vultus_ipc::vault::{VaultReply, VaultRequest};
+use vultus_ipc::vault::{RequestRecord, VaultReply, VaultRequest};
 use vultus_ipc::{Guidance, Reason, Verdict};
 use zbus::Connection;
 use zbus::object_server::SignalEmitter;
@@ -52,11 +52,7 @@ impl Progress {
             }
             let told = match event {
                 Event::Guide(guidance) => guide(&emitter, guidance).await,
-                Event::Show(text) => {
-                    // Before the caller hears of it: it may agree at once.
-                    self.shared.claims().asks(&self.camera, self.run);
-                    Camera::transaction(&emitter, &text).await
-                }
+                Event::Request(request) => self.asked(&emitter, &request).await,
                 Event::End(result) => {
                     self.shared.claims().ended(&self.camera, self.run);
                     self.end(&emitter, result).await
@@ -66,6 +62,15 @@ impl Progress {
                 warn!("a signal could not be sent: {e}");
             }
         }
+    }
+
+    async fn asked(&self, emitter: &SignalEmitter<'_>, request: &RequestRecord) -> zbus::Result<()> {
+        if request.transaction.is_some() {
+            // Before the caller hears of it: it may agree at once.
+            self.shared.claims().asks(&self.camera, self.run);
+        }
+        let transaction = request.transaction.as_deref().unwrap_or("");
+        Camera::request(emitter, &request.server, &request.service, &request.account, transaction).await
     }
 
     async fn end(&self, emitter: &SignalEmitter<'_>, result: Result<VaultReply, Reason>) -> zbus::Result<()> {

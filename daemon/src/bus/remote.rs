@@ -3,6 +3,7 @@
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use log::info;
+use vultus_ipc::Reason;
 use vultus_ipc::vault::{Ceremony, ServerRecord, VaultReply, VaultRequest};
 use zbus::message::Header;
 use zbus::{Connection, interface};
@@ -161,7 +162,7 @@ impl Remote {
         self.finish(Ceremony::Deregistration, packet, bus, &header).await
     }
 
-    /// The public key of an audience's assertions, made where there is none: a P-256 point, uncompressed.
+    /// The public key of an audience's assertions, once one was signed: a P-256 point, uncompressed.
     async fn get_assertion_key(
         &self,
         audience: String,
@@ -170,9 +171,14 @@ impl Remote {
     ) -> Result<Vec<u8>, Error> {
         let caller = self.shared.caller(bus, &header).await?;
         checked_audience(&audience)?;
-        match self.shared.vault.ask(VaultRequest::AssertionKey { uid: caller.uid.0, audience }).await? {
-            VaultReply::Key(key) => Ok(key.to_vec()),
-            _ => Err(Error::unexpected()),
+        match self.shared.vault.ask(VaultRequest::AssertionKey { uid: caller.uid.0, audience }).await {
+            Ok(VaultReply::Key(key)) => Ok(key.to_vec()),
+            Ok(_) => Err(Error::unexpected()),
+            // The vault's own sentence speaks of accounts.
+            Err(Reason::NotRegistered) => {
+                Err(Error::NoSuchAccount("no assertion was signed for this audience yet".into()))
+            }
+            Err(reason) => Err(reason.into()),
         }
     }
 }

@@ -30,7 +30,7 @@ name!(server, ServerName, "[a-z0-9.:-]{1,64}");
 name!(service, ServiceName, "[a-z0-9.:-]{1,64}");
 name!(account, AccountName, "[ -~¡-¬®-ʯ一-丏]{1,32}");
 name!(audience, Audience, "[!-~]{1,128}");
-name!(transaction, TransactionText, "[\n -~¡-¬®-ʯ一-丏]{1,128}");
+name!(transaction, TransactionText, "[!-~]{1,9}(\n?[!-~¡-¬®-ʯ一-丏]){1,6}");
 name!(label, Label, "[ -~¡-¬®-ʯ一-丏]{1,16}");
 
 macro_rules! identity {

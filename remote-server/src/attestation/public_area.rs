@@ -228,7 +228,9 @@ mod tests {
     }
 
     /// Each kind of key: who reads it, how it is written, with which attributes.
-    fn kinds() -> [(Reader, fn(u32) -> Vec<u8>, u32); 4] {
+    type Writer = fn(u32) -> Vec<u8>;
+
+    fn kinds() -> [(Reader, Writer, u32); 4] {
         [
             (signing, p256_area, SIGNING),
             (attesting, p256_area, ATTESTING),

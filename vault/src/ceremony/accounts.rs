@@ -1,4 +1,5 @@
-//! The service keys of users: one for each account of a service. Kept sealed; wiped with what they stand for.
+//! The service keys of users: one for each account of a service. Kept sealed; a key whose face is gone signs
+//! nothing, and stays until it is removed.
 
 use log::info;
 use minicbor::bytes::ByteArray;
@@ -6,10 +7,11 @@ use minicbor::{CborLen, Decode, Encode};
 use vultus_ipc::Reason;
 use vultus_ipc::vault::{AccountRecord, Confirmed};
 use vultus_protocol::challenge::Challenge;
-use vultus_protocol::{FeatureToken, ServerName};
+use vultus_protocol::{FeatureToken, ProtocolError, ServerName, VirtualAccount};
 use zeroize::Zeroize;
 
 use crate::VaultError;
+use crate::attempt::Success;
 use crate::ceremony::KeyRecord;
 use crate::keys::{OpenState, first_free};
 use crate::records::{Kind, RowName};
@@ -68,6 +70,14 @@ impl Account {
         FeatureToken::new(*self.feature_token)
     }
 
+    /// Refuses a success of another face than the one that the account was registered with.
+    pub fn check_face(&self, success: &Success) -> Result<(), VaultError> {
+        let server = ServerName::new(self.server.as_str())?;
+        let token =
+            FeatureToken::of(success.token_key(), &server, &VirtualAccount::new(*self.virtual_account));
+        if token.same(&self.feature_token()) { Ok(()) } else { Err(Reason::FaceChanged.into()) }
+    }
+
     fn is(&self, challenge: &Challenge) -> bool {
         self.server == challenge.server.as_str()
             && self.service == challenge.service.as_str()
@@ -101,7 +111,7 @@ pub fn find(state: &OpenState<'_>, uid: u32, challenge: &Challenge) -> Result<(u
 /// The enrolled face that the account was registered with, which is the only one that may use its key.
 pub fn face(state: &OpenState<'_>, uid: u32, account: &Account) -> Result<u32, VaultError> {
     let server = ServerName::new(account.server.as_str())?;
-    let virtual_account = vultus_protocol::VirtualAccount::new(*account.virtual_account);
+    let virtual_account = VirtualAccount::new(*account.virtual_account);
     let registered = account.feature_token();
     let same =
         |token_key: &[u8; 32]| FeatureToken::of(token_key, &server, &virtual_account).same(&registered);
@@ -109,20 +119,30 @@ pub fn face(state: &OpenState<'_>, uid: u32, account: &Account) -> Result<u32, V
     Ok(found.ok_or(Reason::FaceChanged)?.0)
 }
 
-/// Keeps a new key beside a confirmed one of the same account, in place of one that never was confirmed.
+/// Refuses a registration for which there would be no place, and a second key for one ceremony: its receipt
+/// names the ceremony alone, and could be for either.
+pub fn check_room(state: &OpenState<'_>, uid: u32, challenge: &Challenge) -> Result<(), VaultError> {
+    let known = all(state, uid)?;
+    if known.iter().any(|(_, a)| *a.ceremony == *challenge.ceremony.as_bytes()) {
+        return Err(ProtocolError::Misdirected("ceremony").into());
+    }
+    let confirmed = known.iter().filter(|(_, a)| a.confirmed.is_some()).count();
+    if confirmed >= MOST_ACCOUNTS { Err(Reason::TooManyKeys.into()) } else { Ok(()) }
+}
+
+/// Keeps a new key beside a confirmed one of the same account, in place of one that never was confirmed; and
+/// where there is no place left, in place of any that never was.
 pub fn keep(state: &OpenState<'_>, uid: u32, account: &Account) -> Result<(), VaultError> {
     let known = all(state, uid)?;
     let same = |a: &Account| a.server == account.server && a.virtual_account == account.virtual_account;
-    let waiting: Vec<RowName> = known
-        .iter()
-        .filter(|(_, a)| same(a) && a.confirmed.is_none())
-        .map(|(item, _)| RowName::new(Kind::Account, uid, *item))
-        .collect();
-    if known.len() - waiting.len() >= MOST_ACCOUNTS {
-        return Err(Reason::TooManyKeys.into());
+    let waiting = || known.iter().filter(|(_, a)| a.confirmed.is_none());
+    let mut gone: Vec<u32> = waiting().filter(|(_, a)| same(a)).map(|(item, _)| *item).collect();
+    if known.len() - gone.len() >= MOST_ACCOUNTS {
+        let any = waiting().map(|(item, _)| *item).find(|item| !gone.contains(item));
+        gone.push(any.ok_or(Reason::TooManyKeys)?);
     }
     let item = first_free(known.iter().map(|(item, _)| *item));
-    state.replace(Some((RowName::new(Kind::Account, uid, item), account)), &waiting)
+    put(state, uid, item, account, &gone)
 }
 
 /// Puts a changed record back in its place, and deletes others.

@@ -44,6 +44,7 @@ impl Asked {
     }
 
     pub fn sign(self, state: &OpenState<'_>, tpm: &Tpm, success: Success) -> Result<Vec<u8>, VaultError> {
+        success.check(state)?;
         let key = key(state, tpm, success.uid(), &self.audience)?;
         let assertion = Assertion {
             audience: self.audience,
@@ -59,15 +60,13 @@ impl Asked {
     }
 }
 
-/// The public key of an audience's assertions: a point, SEC1 uncompressed.
-pub fn public_key(
-    state: &OpenState<'_>,
-    tpm: &Tpm,
-    uid: u32,
-    audience: &str,
-) -> Result<[u8; 65], VaultError> {
+/// The public key of an audience's assertions: a point, SEC1 uncompressed. There is one once something was
+/// signed, which takes a face: programs that only ask use no places up.
+pub fn public_key(state: &OpenState<'_>, audience: &str) -> Result<[u8; 65], VaultError> {
     let audience = Audience::new(audience).map_err(|_| Reason::BadRequest)?;
-    Ok(key(state, tpm, uid, &audience)?.point()?)
+    let known = state.records::<Record>(Kind::Audience, 0)?;
+    let found = known.iter().find(|(_, r)| r.audience == audience.as_str());
+    Ok(found.ok_or(Reason::NotRegistered)?.1.key.key().point()?)
 }
 
 /// The key of an audience, made where there is none.

@@ -4,14 +4,14 @@
 use log::info;
 use vultus_protocol::authentication::AuthenticationRequest;
 use vultus_protocol::challenge::{AuthenticationInfo, Challenge};
-use vultus_protocol::{BiometricType, FeatureToken, TransactionHash, challenge};
+use vultus_protocol::{BiometricType, TransactionHash, challenge};
 use vultus_tpm::Tpm;
 
 use crate::VaultError;
 use crate::attempt::Success;
 use crate::ceremony::accounts::{self, Account};
 use crate::ceremony::device::enrolled;
-use crate::ceremony::{check_policy, evidence, now, sign};
+use crate::ceremony::{check_policy, evidence, sign};
 use crate::keys::OpenState;
 
 /// An authentication that waits for the person.
@@ -33,15 +33,15 @@ impl Authentication {
         Ok(Self { challenge, account, face })
     }
 
-    /// What the person must have agreed to first.
-    pub fn transaction(&self) -> Option<&str> {
-        self.challenge.transaction.as_ref().map(|text| text.as_str())
+    pub fn challenge(&self) -> &Challenge {
+        &self.challenge
     }
 
     /// The answer of the service key.
-    pub fn sign(self, tpm: &Tpm, success: Success, tolerance: u64) -> Result<Vec<u8>, VaultError> {
+    pub fn sign(self, state: &OpenState<'_>, tpm: &Tpm, success: Success) -> Result<Vec<u8>, VaultError> {
+        success.check(state)?;
+        self.account.check_face(&success)?;
         let Self { challenge, account, .. } = self;
-        challenge.window.check(now()?, tolerance)?;
         let request = AuthenticationRequest {
             ceremony: challenge.ceremony,
             server: challenge.server.clone(),
@@ -49,11 +49,7 @@ impl Authentication {
             device: challenge.device,
             virtual_account: challenge.virtual_account,
             biometric: BiometricType::Face,
-            feature_token: FeatureToken::of(
-                success.token_key(),
-                &challenge.server,
-                &challenge.virtual_account,
-            ),
+            feature_token: account.feature_token(),
             code: challenge.code,
             transaction: challenge.transaction.as_ref().map(TransactionHash::of),
             evidence: evidence(&success)?,

@@ -27,24 +27,23 @@ pub struct Registration {
 
 impl Registration {
     /// Checks the server's packet. Nothing is made yet.
-    pub fn open(state: &OpenState<'_>, packet: &[u8], tolerance: u64) -> Result<Self, VaultError> {
+    pub fn open(state: &OpenState<'_>, uid: u32, packet: &[u8], tolerance: u64) -> Result<Self, VaultError> {
         let server = challenge::claimed_server::<RegistrationInfo>(packet)?;
         let enrolled = enrolled(state, &server)?;
         let challenge = enrolled.open::<RegistrationInfo>(packet, tolerance)?;
         check_policy(&challenge)?;
+        accounts::check_room(state, uid, &challenge)?;
         Ok(Self { enrolled, challenge })
     }
 
+    pub fn challenge(&self) -> &Challenge {
+        &self.challenge
+    }
+
     /// Makes the service key of the face that was verified, and the request for it.
-    pub fn sign(
-        self,
-        state: &OpenState<'_>,
-        tpm: &Tpm,
-        success: Success,
-        tolerance: u64,
-    ) -> Result<Vec<u8>, VaultError> {
+    pub fn sign(self, state: &OpenState<'_>, tpm: &Tpm, success: Success) -> Result<Vec<u8>, VaultError> {
+        success.check(state)?;
         let Self { enrolled: Enrolled { pinned, device }, challenge } = self;
-        challenge.window.check(now()?, tolerance)?;
         let token = FeatureToken::of(success.token_key(), &challenge.server, &challenge.virtual_account);
         let key = tpm.create_signing_key()?;
         let request = RegistrationRequest {
@@ -87,15 +86,14 @@ impl Deregistration {
         Ok(Self { challenge, item, account, face })
     }
 
-    pub fn sign(
-        mut self,
-        state: &OpenState<'_>,
-        tpm: &Tpm,
-        success: Success,
-        tolerance: u64,
-    ) -> Result<Vec<u8>, VaultError> {
+    pub fn challenge(&self) -> &Challenge {
+        &self.challenge
+    }
+
+    pub fn sign(mut self, state: &OpenState<'_>, tpm: &Tpm, success: Success) -> Result<Vec<u8>, VaultError> {
+        success.check(state)?;
+        self.account.check_face(&success)?;
         let challenge = &self.challenge;
-        challenge.window.check(now()?, tolerance)?;
         let request = DeregistrationRequest {
             ceremony: challenge.ceremony,
             server: challenge.server.clone(),
@@ -111,31 +109,30 @@ impl Deregistration {
     }
 }
 
-/// The server has taken the key in: from now on it is the only one of its account.
+/// The server has taken the key in: from now on it is the only one of its account. A receipt that comes again
+/// changes nothing: a newer key may wait for its own.
 pub fn confirm(state: &OpenState<'_>, uid: u32, packet: &[u8]) -> Result<(), VaultError> {
     let receipt = receipt::<RegistrationReceipt>(state, packet, |r| r.0)?;
-    let own: Vec<_> = of_receipt(state, uid, &receipt)?;
-    let (waiting, older): (Vec<_>, Vec<_>) =
-        own.into_iter().partition(|(_, a)| *a.ceremony == *receipt.ceremony.as_bytes());
-    let (item, mut account) = waiting.into_iter().next().ok_or(Reason::NotRegistered)?;
+    let own = of_receipt(state, uid, &receipt)?;
+    let older: Vec<u32> = own.iter().filter(|(_, a)| a.confirmed.is_some()).map(|(item, _)| *item).collect();
+    let named = own.into_iter().find(|(_, a)| *a.ceremony == *receipt.ceremony.as_bytes());
+    let (item, mut account) = named.ok_or(Reason::NotRegistered)?;
+    if account.confirmed.is_some() {
+        return Ok(());
+    }
     account.confirmed = Some(Confirmed::ByReceipt);
-    let older: Vec<u32> = older.iter().map(|(item, _)| *item).collect();
     accounts::put(state, uid, item, &account, &older)?;
     info!(vultus_uid = uid, vultus_service = receipt.service.as_str(); "registration confirmed");
     Ok(())
 }
 
-/// The server has forgotten the account, as this device asked: its keys are wiped.
+/// The server has forgotten the account, as this device asked: the key that asked is wiped.
 pub fn forget(state: &OpenState<'_>, uid: u32, packet: &[u8]) -> Result<(), VaultError> {
     let receipt = receipt::<DeregistrationReceipt>(state, packet, |r| r.0)?;
+    let asked = |a: &Account| a.leaving.as_ref().is_some_and(|c| **c == *receipt.ceremony.as_bytes());
     let own = of_receipt(state, uid, &receipt)?;
-    let asked =
-        own.iter().any(|(_, a)| a.leaving.as_ref().is_some_and(|c| **c == *receipt.ceremony.as_bytes()));
-    if !asked {
-        return Err(Reason::NotRegistered.into());
-    }
-    let items: Vec<u32> = own.iter().map(|(item, _)| *item).collect();
-    accounts::wipe(state, uid, &items)?;
+    let (item, _) = own.iter().find(|(_, a)| asked(a)).ok_or(Reason::NotRegistered)?;
+    accounts::wipe(state, uid, &[*item])?;
     info!(vultus_uid = uid, vultus_service = receipt.service.as_str(); "deregistered: the key was wiped");
     Ok(())
 }
@@ -149,14 +146,11 @@ fn of_receipt(state: &OpenState<'_>, uid: u32, receipt: &Receipt) -> Result<Vec<
 }
 
 /// A receipt of a pinned server for this device. It has no window: it only confirms what was signed here.
-fn receipt<M: Message>(
+fn receipt<M: Message + Clone>(
     state: &OpenState<'_>,
     packet: &[u8],
     inner: fn(M) -> Receipt,
-) -> Result<Receipt, VaultError>
-where
-    M: Clone,
-{
+) -> Result<Receipt, VaultError> {
     let envelope = Envelope::<M>::parse(packet)?;
     let server = inner(envelope.claimed().clone()).server;
     let Enrolled { pinned, device } = enrolled(state, &server)?;

@@ -1,17 +1,20 @@
 //! The requests about servers, accounts and assertions: one row for each, as in [`crate::server`].
 
 use std::sync::MutexGuard;
+use std::time::Duration;
 
 use log::info;
-use vultus_ipc::vault::{Action, Ceremony, VaultReply, VaultRequest};
+use vultus_ipc::vault::{Action, Ceremony, RequestRecord, VaultReply, VaultRequest};
 use vultus_ipc::{Connection, Deadline, Reason, Verdict};
+use vultus_protocol::challenge::Challenge;
 
 use crate::VaultError;
 use crate::attempt::{Judged, Question, Success, verify};
 use crate::ceremony::authentication::Authentication;
 use crate::ceremony::registration::{Deregistration, Registration, confirm, forget};
 use crate::ceremony::{accounts, assertion, device, servers};
-use crate::server::{Caller, Role, Vault, checked_camera, deadline};
+use crate::keys::OpenState;
+use crate::server::{Caller, Role, Vault, checked_camera, deadline, waited};
 
 /// Who is verified, with which camera, and for how long at most.
 struct Sitting<'a> {
@@ -22,6 +25,8 @@ struct Sitting<'a> {
 
 /// How long a person may take to read a transaction.
 const READING_MS: u64 = 60_000;
+/// How long one change of records waits for the one before it.
+const CHANGE: Duration = Duration::from_secs(10);
 
 impl Vault {
     /// One row for each request: who may ask it, and what is done.
@@ -44,12 +49,12 @@ impl Vault {
                 Ok(VaultReply::Servers(servers::list(&self.keys.open()?)?))
             }
             R::BeginDeviceEnrolment { server, manufacturer, model } if role.daemon || role.root => {
-                let _changing = self.change();
+                let _changing = self.change()?;
                 let state = self.keys.open()?;
                 packet(device::begin(&state, tpm, &server, (&manufacturer, &model))?)
             }
             R::AnswerDeviceChallenge { packet: challenge } if role.daemon || role.root => {
-                let _changing = self.change();
+                let _changing = self.change()?;
                 packet(device::answer(&self.keys.open()?, tpm, &challenge, tolerance)?)
             }
             R::FinishDeviceEnrolment { packet } if role.daemon || role.root => {
@@ -67,15 +72,10 @@ impl Vault {
                 checked_camera(camera.as_deref())?;
                 let asked = assertion::Asked::new(&audience, &nonce)?;
                 let sitting = Sitting { uid, camera: camera.as_deref(), wait_ms };
-                self.sitting(&sitting, None, connection, |success| {
-                    let _changing = self.change();
-                    asked.sign(&self.keys.open()?, tpm, success)
-                })
+                self.sitting(&sitting, None, connection, |state, success| asked.sign(state, tpm, success))
             }
-            R::AssertionKey { uid, audience } if role.daemon => {
-                let _changing = self.change();
-                let key = assertion::public_key(&self.keys.open()?, tpm, uid, &audience)?;
-                Ok(VaultReply::Key(key.into()))
+            R::AssertionKey { uid: _, audience } if role.daemon => {
+                Ok(VaultReply::Key(assertion::public_key(&self.keys.open()?, &audience)?.into()))
             }
             R::FinishCeremony { uid, ceremony, packet } if role.daemon => {
                 self.changing(|state| match ceremony {
@@ -95,7 +95,8 @@ impl Vault {
         }
     }
 
-    /// Checks the packet, has the person agree and verified, and only then has the TPM answer.
+    /// Checks the packet, has the person agree and verified, and only then has the TPM answer. What was
+    /// checked first is checked once more then: a person takes time, and much can be revoked in it.
     fn perform(
         &self,
         sitting: &Sitting<'_>,
@@ -104,29 +105,27 @@ impl Vault {
         connection: &mut Connection,
     ) -> Result<VaultReply, VaultError> {
         let tolerance = self.configuration.clock_tolerance_s;
-        let tpm = &self.keys.tpm;
+        let (tpm, uid) = (&self.keys.tpm, sitting.uid);
         match ceremony {
             Ceremony::Registration => {
-                let open = Registration::open(&self.keys.open()?, packet, tolerance)?;
-                self.sitting(sitting, None, connection, |success| {
-                    let _changing = self.change();
-                    open.sign(&self.keys.open()?, tpm, success, tolerance)
+                let open = Registration::open(&self.keys.open()?, uid, packet, tolerance)?;
+                requested(connection, open.challenge(), sitting)?;
+                self.sitting(sitting, None, connection, |state, success| {
+                    Registration::open(state, uid, packet, tolerance)?.sign(state, tpm, success)
                 })
             }
             Ceremony::Deregistration => {
-                let open = Deregistration::open(&self.keys.open()?, sitting.uid, packet, tolerance)?;
-                self.sitting(sitting, Some(open.face), connection, |success| {
-                    let _changing = self.change();
-                    open.sign(&self.keys.open()?, tpm, success, tolerance)
+                let open = Deregistration::open(&self.keys.open()?, uid, packet, tolerance)?;
+                requested(connection, open.challenge(), sitting)?;
+                self.sitting(sitting, Some(open.face), connection, |state, success| {
+                    Deregistration::open(state, uid, packet, tolerance)?.sign(state, tpm, success)
                 })
             }
             Ceremony::Authentication => {
-                let open = Authentication::open(&self.keys.open()?, sitting.uid, packet, tolerance)?;
-                if let Some(text) = open.transaction() {
-                    confirmed(connection, text, deadline(sitting.wait_ms, READING_MS))?;
-                }
-                self.sitting(sitting, Some(open.face), connection, |success| {
-                    open.sign(tpm, success, tolerance)
+                let open = Authentication::open(&self.keys.open()?, uid, packet, tolerance)?;
+                requested(connection, open.challenge(), sitting)?;
+                self.sitting(sitting, Some(open.face), connection, |state, success| {
+                    Authentication::open(state, uid, packet, tolerance)?.sign(state, tpm, success)
                 })
             }
         }
@@ -138,7 +137,7 @@ impl Vault {
         sitting: &Sitting<'_>,
         face: Option<u32>,
         connection: &mut Connection,
-        sign: impl FnOnce(Success) -> Result<Vec<u8>, VaultError>,
+        sign: impl FnOnce(&OpenState<'_>, Success) -> Result<Vec<u8>, VaultError>,
     ) -> Result<VaultReply, VaultError> {
         let Sitting { uid, camera, wait_ms } = *sitting;
         let deadline = deadline(wait_ms, self.configuration.longest_attempt_ms);
@@ -146,7 +145,14 @@ impl Vault {
         let look = || self.look_soon();
         let mut asker = Caller { connection };
         match verify(&self.keys, &self.configuration, &self.observer, &question, &look, &mut asker) {
-            Judged::Accepted(success) => packet(sign(success)?),
+            Judged::Accepted(success) => {
+                let _changing = self.change()?;
+                // Nothing is made or spent for somebody who has left.
+                if connection.hung_up() {
+                    return Err(Reason::Cancelled.into());
+                }
+                packet(sign(&self.keys.open()?, success)?)
+            }
             Judged::Denied(Verdict::Accepted) => Err(Reason::Internal.into()),
             Judged::Denied(verdict) => Ok(VaultReply::Judged(verdict)),
         }
@@ -154,25 +160,42 @@ impl Vault {
 
     fn changing(
         &self,
-        work: impl FnOnce(&crate::keys::OpenState<'_>) -> Result<(), VaultError>,
+        work: impl FnOnce(&OpenState<'_>) -> Result<(), VaultError>,
     ) -> Result<VaultReply, VaultError> {
-        let _changing = self.change();
+        let _changing = self.change()?;
         work(&self.keys.open()?)?;
         Ok(VaultReply::Done)
     }
 
     /// Held while records that are found by looking through all of a kind are changed.
-    fn change(&self) -> MutexGuard<'_, ()> {
-        self.changing_records.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    fn change(&self) -> Result<MutexGuard<'_, ()>, VaultError> {
+        waited(&self.changing_records, Deadline::after(CHANGE))
     }
 }
 
-/// Has the text shown, and waits until the person agreed to it. Nothing is looked at before.
-fn confirmed(connection: &mut Connection, text: &str, deadline: Deadline) -> Result<(), VaultError> {
+/// Says what is asked for, and where there is a transaction waits until the person agreed to that very text.
+/// Nothing is looked at before.
+fn requested(
+    connection: &mut Connection,
+    challenge: &Challenge,
+    sitting: &Sitting<'_>,
+) -> Result<(), VaultError> {
     let asker = connection.peer()?.uid;
-    connection.send(&VaultReply::Transaction(text.to_owned()), deadline)?;
-    match connection.receive_from(asker, deadline) {
-        Ok(VaultRequest::Confirm) => Ok(()),
+    let until = deadline(sitting.wait_ms, READING_MS);
+    let transaction = challenge.transaction.as_ref().map(|text| text.to_string());
+    let request = RequestRecord {
+        server: challenge.server.to_string(),
+        service: challenge.service.to_string(),
+        account: challenge.account.to_string(),
+        transaction: transaction.clone(),
+    };
+    connection.send(&VaultReply::Request(request), until)?;
+    let Some(wanted) = transaction else {
+        return Ok(());
+    };
+    match connection.receive_from(asker, until) {
+        Ok(VaultRequest::Confirm { text }) if text == wanted => Ok(()),
+        Ok(VaultRequest::Confirm { .. }) => Err(Reason::NotConfirmed.into()),
         Ok(_) => Err(Reason::BadRequest.into()),
         Err(e) => {
             info!("a transaction was not confirmed: {e}");
