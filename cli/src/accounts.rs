@@ -1,6 +1,8 @@
 //! Accounts of remote services: the application's part of every dance. It carries packets between the device
 //! (D-Bus) and a shop (HTTPS), and believes neither: the vault and the server check what is signed.
 
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, stdin};
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
@@ -10,14 +12,19 @@ use vultus_cli::bus::RemoteProxy;
 use vultus_ipc::vault::Action;
 use vultus_protocol::CeremonyId;
 use vultus_protocol::api::{Opened, Packet, from_text, to_text};
+use zeroize::Zeroizing;
 
-use crate::ceremony::{self, Consent, Ending, Order, not_taken, refusal};
+use crate::ceremony::{self, Consent, Ending, Order, Payment, Wanted, not_taken, refusal};
 use crate::commands::{self, Place, manager, remote};
 use crate::device::fetch_keys;
-use crate::https::{Https, plain};
+use crate::foreign::{lines, plain, quoted};
+use crate::https::Https;
 use crate::{Done, Outcome};
 
 type Error = Box<dyn std::error::Error>;
+
+/// The most bytes of a shop's session token.
+const LONGEST_SESSION: u64 = 4096;
 
 #[derive(Subcommand)]
 pub enum AccountAction {
@@ -48,7 +55,7 @@ pub enum AccountAction {
         to: String,
         #[command(flatten)]
         shop: Shop,
-        /// Agree to whatever transaction the shop shows.
+        /// Agree without being asked, where the text names this amount and this receiver.
         #[arg(long)]
         yes: bool,
     },
@@ -88,9 +95,10 @@ pub struct Shop {
     /// Trust these root certificates (PEM), and no others.
     #[arg(long)]
     ca: Option<PathBuf>,
-    /// A session at the shop, where it wants one.
-    #[arg(long)]
-    session: Option<String>,
+    /// A file with the token of a session at the shop, where it wants one; `-` for a line of standard input.
+    /// Everybody on the machine could read a token on the command line.
+    #[arg(long, value_name = "FILE")]
+    session_file: Option<PathBuf>,
     /// Where the server answers, to fetch its keys should it have changed them.
     #[arg(long)]
     server_url: Option<String>,
@@ -127,7 +135,10 @@ impl Dance {
     /// What a signature that the shop did not take leaves behind.
     fn leaves(self) -> &'static str {
         match self {
-            Self::Register => "This device keeps the new key as not confirmed, until it registers again.",
+            Self::Register => {
+                "This device keeps the new key as not confirmed, until it registers again. If the server has \
+                 taken it, an older key of the account counts there no more."
+            }
             Self::Authenticate => "A code is good for one answer: an attempt to log in again is a new one.",
             Self::Pay => "See at the shop whether you have paid before you pay again.",
             Self::Deregister => "This device keeps its key; `vultus account remove` wipes it.",
@@ -156,27 +167,24 @@ struct Settled {
     /// Of a login.
     #[serde(default)]
     session: Option<String>,
-    /// Of a payment: what was agreed to.
-    #[serde(default)]
-    paid: Option<String>,
 }
 
 pub async fn manage(place: &Place, action: AccountAction) -> Result<Outcome, Error> {
     let given = |yes| if yes { Consent::Given } else { Consent::Asked };
     match action {
         AccountAction::Register { account, shop } => {
-            dance(Dance::Register, &shop, json!({ "account": account }), Consent::Asked).await
+            dance(Dance::Register, &shop, &Wish::of(&account), Consent::Asked).await
         }
         AccountAction::Authenticate { account, shop, yes } => {
-            let question = account.map_or(json!({}), |account| json!({ "account": account }));
-            dance(Dance::Authenticate, &shop, question, given(yes)).await
+            let wish = Wish { account: account.as_deref(), payment: None };
+            dance(Dance::Authenticate, &shop, &wish, given(yes)).await
         }
         AccountAction::Pay { account, amount, to, shop, yes } => {
-            let question = json!({ "account": account, "amount": amount, "to": to });
-            dance(Dance::Pay, &shop, question, given(yes)).await
+            let payment = Some(Payment { amount: &amount, to: &to });
+            dance(Dance::Pay, &shop, &Wish { payment, ..Wish::of(&account) }, given(yes)).await
         }
         AccountAction::Deregister { account, shop } => {
-            dance(Dance::Deregister, &shop, json!({ "account": account }), Consent::Asked).await
+            dance(Dance::Deregister, &shop, &Wish::of(&account), Consent::Asked).await
         }
         AccountAction::List { user } => list(&user).await,
         AccountAction::Remove { server, service, account, user } => {
@@ -185,23 +193,49 @@ pub async fn manage(place: &Place, action: AccountAction) -> Result<Outcome, Err
     }
 }
 
+/// What the person typed, beside the shop.
+#[derive(Clone, Copy)]
+struct Wish<'a> {
+    account: Option<&'a str>,
+    payment: Option<Payment<'a>>,
+}
+
+impl<'a> Wish<'a> {
+    fn of(account: &'a str) -> Self {
+        Self { account: Some(account), payment: None }
+    }
+
+    /// The body of the first request to the shop.
+    fn question(&self, device: &[u8]) -> Value {
+        let mut question = json!({ "device": to_text(device) });
+        if let Some(account) = self.account {
+            question["account"] = account.into();
+        }
+        if let Some(Payment { amount, to }) = self.payment {
+            question["amount"] = amount.into();
+            question["to"] = to.into();
+        }
+        question
+    }
+}
+
 /// The whole dance: device information, the shop's packet, the person, the device's answer, the receipt.
-async fn dance(dance: Dance, shop: &Shop, mut question: Value, consent: Consent) -> Result<Outcome, Error> {
+async fn dance(dance: Dance, shop: &Shop, wish: &Wish<'_>, consent: Consent) -> Result<Outcome, Error> {
     let https = Https::new(&shop.shop, shop.ca.as_deref())?;
+    let token = session(shop)?;
+    let session = token.as_ref().map(|token| token.as_str());
     let (bus, _) = manager().await?;
     let remote = remote(&bus).await?;
     let (device, _, _) = remote.get_device_information(&shop.server, &shop.service).await?;
-    question["device"] = to_text(&device).into();
-    let session = shop.session.as_deref();
-    let opened: Opened = match https.post(dance.path(), session, &question).await {
+    let opened: Opened = match https.post(dance.path(), session, &wish.question(&device)).await {
         Ok(opened) => opened,
         Err(e) => return refusal("the shop", e.into()),
     };
     // It becomes part of a path: only what the protocol calls a name.
     let ceremony = CeremonyId::from_text(&opened.ceremony)?;
     let packet = from_text(&opened.packet)?;
-    let signed = match signed(dance.order(&packet), shop, &remote, consent).await? {
-        Ending::Signed(signed) => signed,
+    let (signed, agreed) = match signed(dance.order(&packet), shop, wish, &remote, consent).await? {
+        Ending::Signed { packet, agreed } => (packet, agreed),
         Ending::Unsigned(word) => return Ok(ceremony::unsigned(&word)),
     };
     let (path, body) = (format!("{}/{ceremony}", dance.path()), Packet { packet: to_text(&signed) });
@@ -212,7 +246,27 @@ async fn dance(dance: Dance, shop: &Shop, mut question: Value, consent: Consent)
     finish(dance, &remote, &settled).await.map_err(|e| {
         format!("the shop has {} the account, but this device did not take its receipt: {e}", dance.done())
     })?;
-    Ok(settled_outcome(dance, &settled))
+    Ok(settled_outcome(dance, &settled, agreed.as_deref()))
+}
+
+/// The shop's token, from a line of a file or of standard input.
+fn session(shop: &Shop) -> Result<Option<Zeroizing<String>>, Error> {
+    let Some(path) = &shop.session_file else {
+        return Ok(None);
+    };
+    let named = |e: std::io::Error| format!("{}: {e}", path.display());
+    let mut line = Zeroizing::new(String::new());
+    if path.as_os_str() == "-" {
+        // What follows the line is the person's answer.
+        stdin().lock().take(LONGEST_SESSION).read_line(&mut line)?;
+    } else {
+        let file = File::open(path).map_err(named)?;
+        BufReader::new(file.take(LONGEST_SESSION)).read_line(&mut line).map_err(named)?;
+    }
+    match line.trim() {
+        "" => Err(format!("{} holds no session", path.display()).into()),
+        token => Ok(Some(Zeroizing::new(token.to_owned()))),
+    }
 }
 
 /// What comes of the ceremony on this device. Where the server signs with a key that is not pinned, its keys
@@ -220,10 +274,13 @@ async fn dance(dance: Dance, shop: &Shop, mut question: Value, consent: Consent)
 async fn signed(
     order: Order<'_>,
     shop: &Shop,
+    wish: &Wish<'_>,
     remote: &RemoteProxy<'_>,
     consent: Consent,
 ) -> Result<Ending, Error> {
-    let ending = ceremony::run(order, consent).await?;
+    let Wish { account, payment } = *wish;
+    let wanted = Wanted { server: &shop.server, service: &shop.service, account, payment };
+    let ending = ceremony::run(order, Some(&wanted), consent).await?;
     let (Ending::Unsigned(word), Some(url)) = (&ending, &shop.server_url) else {
         return Ok(ending);
     };
@@ -231,11 +288,14 @@ async fn signed(
         return Ok(ending);
     }
     let https = Https::new(url, shop.ca.as_deref())?;
-    let (version, _) = fetch_keys(remote, &shop.server, &https)
+    let fetched = fetch_keys(remote, &shop.server, &https)
         .await
         .map_err(|e| format!("newer keys of {} could not be had: {e}", shop.server))?;
+    let Some(version) = fetched.version else {
+        return Ok(ending);
+    };
     eprintln!("{} has keys of version {version} now", shop.server);
-    ceremony::run(order, consent).await
+    ceremony::run(order, Some(&wanted), consent).await
 }
 
 /// Gives the device the receipt that concerns it.
@@ -249,19 +309,21 @@ async fn finish(dance: Dance, remote: &RemoteProxy<'_>, settled: &Settled) -> Re
     Ok(())
 }
 
-fn settled_outcome(dance: Dance, settled: &Settled) -> Outcome {
+/// `agreed` is what this device showed and the vault signed: the shop's own word for it is not asked.
+fn settled_outcome(dance: Dance, settled: &Settled, agreed: Option<&str>) -> Outcome {
     let account = plain(&settled.account);
     let session = settled.session.as_deref().map(plain);
-    let paid = settled.paid.as_deref().map(plain);
+    let agreed = agreed.map(lines);
     let mut text = format!("{} as {account}", dance.done());
-    for (name, value) in [("session", &session), ("agreed to", &paid)] {
-        if let Some(value) = value {
-            text.push_str(&format!("\n{name}: {value}"));
-        }
+    if let Some(session) = &session {
+        text.push_str(&format!("\nsession: {session}"));
+    }
+    if let Some(agreed) = &agreed {
+        text.push_str(&format!("\nagreed to:\n{}", quoted(agreed)));
     }
     let json = json!({
         "ok": true, "signed": true, "result": dance.done(), "account": account, "at": settled.at,
-        "session": session, "paid": paid,
+        "session": session, "agreed": agreed,
     });
     Outcome { json, text, done: Done::Yes }
 }
@@ -270,6 +332,7 @@ async fn list(user: &str) -> Result<Outcome, Error> {
     let (bus, _) = manager().await?;
     let (mut rows, mut lines) = (Vec::new(), Vec::new());
     for (server, service, account, confirmed) in remote(&bus).await?.list_accounts(user).await? {
+        let [server, service, account] = [server, service, account].map(|name| plain(&name));
         let state = if confirmed { "confirmed" } else { "not confirmed" };
         lines.push(format!("{account}  ({service} by {server}, {state})"));
         rows.push(json!({
@@ -302,8 +365,25 @@ mod tests {
     fn what_a_shop_says_is_shown_plainly() {
         let answer = r#"{"packet":"","account":"a\u001b[1m","session":"t","more":[]}"#;
         let settled: Settled = serde_json::from_str(answer).unwrap();
-        let outcome = settled_outcome(Dance::Authenticate, &settled);
+        let outcome = settled_outcome(Dance::Authenticate, &settled, None);
         assert_eq!(outcome.text, "authenticated as a[1m\nsession: t");
         assert_eq!(outcome.json["session"], "t");
+    }
+
+    #[test]
+    fn what_was_agreed_to_is_what_was_shown() {
+        let answer = r#"{"packet":"","account":"alice","paid":"Pay 1.00 EUR to Bob"}"#;
+        let settled: Settled = serde_json::from_str(answer).unwrap();
+        let outcome = settled_outcome(Dance::Pay, &settled, Some("Pay 12.34 EUR\nto Bob"));
+        assert_eq!(outcome.text, "paid as alice\nagreed to:\n| Pay 12.34 EUR\n| to Bob");
+        assert_eq!(outcome.json["agreed"], "Pay 12.34 EUR\nto Bob");
+    }
+
+    #[test]
+    fn a_shop_is_asked_what_was_typed() {
+        assert_eq!(Wish { account: None, payment: None }.question(&[]), json!({ "device": "" }));
+        let payment = Some(Payment { amount: "1.00", to: "Bob" });
+        let asked = Wish { payment, ..Wish::of("alice") }.question(&[0]);
+        assert_eq!(asked, json!({ "device": "AA", "account": "alice", "amount": "1.00", "to": "Bob" }));
     }
 }

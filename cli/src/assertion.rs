@@ -10,11 +10,13 @@ use crate::{Done, Outcome};
 pub async fn assert(audience: &str) -> Result<Outcome, Box<dyn std::error::Error>> {
     let mut nonce = [0; 32];
     getrandom::fill(&mut nonce).map_err(|e| format!("no random bytes can be had: {e}"))?;
-    let assertion = match ceremony::run(Order::Assert { nonce: &nonce, audience }, Consent::Asked).await? {
-        Ending::Signed(assertion) => to_text(&assertion),
+    let order = Order::Assert { nonce: &nonce, audience };
+    let assertion = match ceremony::run(order, None, Consent::Asked).await? {
+        Ending::Signed { packet, .. } => to_text(&packet),
         Ending::Unsigned(word) => return Ok(ceremony::unsigned(&word)),
     };
     let (bus, _) = manager().await?;
+    // There is none before the first assertion.
     let key = to_text(&remote(&bus).await?.get_assertion_key(audience).await?);
     let nonce = to_text(&nonce);
     let text = format!("assertion  {assertion}\nnonce      {nonce}\nkey        {key}");

@@ -30,7 +30,7 @@ pub trait Camera {
     fn authenticate_start(&self, packet: &[u8]) -> zbus::Result<()>;
     fn deregister_start(&self, packet: &[u8]) -> zbus::Result<()>;
     fn verify_with_assertion_start(&self, nonce: &[u8], audience: &str) -> zbus::Result<()>;
-    fn confirm(&self) -> zbus::Result<()>;
+    fn confirm(&self, text: &str) -> zbus::Result<()>;
     fn ceremony_stop(&self) -> zbus::Result<()>;
 
     #[zbus(property)]
@@ -47,7 +47,7 @@ pub trait Camera {
     #[zbus(signal)]
     fn guidance(&self, word: &str, sentence: &str, have: u8, need: u8) -> zbus::Result<()>;
     #[zbus(signal)]
-    fn transaction(&self, text: &str) -> zbus::Result<()>;
+    fn request(&self, server: &str, service: &str, account: &str, transaction: &str) -> zbus::Result<()>;
     #[zbus(signal)]
     fn ceremony_status(&self, result: &str, done: bool, packet: Vec<u8>) -> zbus::Result<()>;
 }

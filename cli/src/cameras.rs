@@ -1,17 +1,12 @@
-//! What root does with cameras: discover, pair, unpair. It asks the vault itself, which takes such
-//! requests from root alone.
-
-use std::time::Duration;
+//! What root does with cameras: discover, pair, unpair.
 
 use serde_json::json;
 use vultus_ipc::camera::Spectrum;
 use vultus_ipc::vault::{Pairing, VaultReply, VaultRequest};
-use vultus_ipc::{Connection, Deadline};
 
 use crate::commands::Place;
+use crate::vault::ask;
 use crate::{CameraAction, Done, Outcome};
-
-const PATIENCE: Duration = Duration::from_secs(20);
 
 pub fn manage(place: &Place, action: CameraAction) -> Result<Outcome, Box<dyn std::error::Error>> {
     let (request, said) = match action {
@@ -25,10 +20,7 @@ pub fn manage(place: &Place, action: CameraAction) -> Result<Outcome, Box<dyn st
             (VaultRequest::UnpairCamera { camera }, said)
         }
     };
-    let deadline = Deadline::after(PATIENCE);
-    let mut connection = Connection::connect(&place.runtime.join("vault.sock"), deadline)?;
-    connection.send(&request, deadline)?;
-    match connection.receive(deadline)? {
+    match ask(place, &request)? {
         VaultReply::Done => Ok(Outcome { json: json!({ "ok": true }), text: said, done: Done::Yes }),
         VaultReply::Cameras(cameras) => {
             let rows: Vec<_> = cameras

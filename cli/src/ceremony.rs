@@ -1,5 +1,5 @@
 //! One ceremony at a terminal: claim the camera, start, show guidance and what is to be agreed to, and wait
-//! for the end. It judges nothing: what comes of it is the vault's word.
+//! for the end. What comes of it is the vault's word; that it was what the person typed is seen to here.
 
 use serde_json::json;
 use tokio::sync::oneshot;
@@ -8,6 +8,7 @@ use vultus_protocol::api::Advice;
 use zbus::export::ordered_stream::OrderedStreamExt;
 
 use crate::commands::{default_camera, manager};
+use crate::foreign::{lines, plain, quoted};
 use crate::https::{HttpsError, Problem};
 use crate::{Done, Outcome};
 
@@ -22,6 +23,32 @@ pub enum Order<'a> {
     Assert { nonce: &'a [u8], audience: &'a str },
 }
 
+/// What the person typed. A packet of the server that asks for anything else is not answered.
+#[derive(Clone, Copy)]
+pub struct Wanted<'a> {
+    pub server: &'a str,
+    pub service: &'a str,
+    /// Nothing where the device is to find it.
+    pub account: Option<&'a str>,
+    pub payment: Option<Payment<'a>>,
+}
+
+/// A payment that must be shown, and agreed to.
+#[derive(Clone, Copy)]
+pub struct Payment<'a> {
+    pub amount: &'a str,
+    pub to: &'a str,
+}
+
+/// What a server's packet asks for, by the vault's word.
+struct Request {
+    server: String,
+    service: String,
+    account: String,
+    /// Empty where there is nothing to agree to.
+    transaction: String,
+}
+
 /// How the person agrees to a transaction.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Consent {
@@ -34,46 +61,63 @@ pub enum Consent {
 /// What a ceremony came to on this device.
 #[must_use]
 pub enum Ending {
-    Signed(Vec<u8>),
-    /// Nothing was signed: a stable word of the bus.
+    Signed {
+        packet: Vec<u8>,
+        /// What was shown, and agreed to.
+        agreed: Option<String>,
+    },
+    /// Nothing was signed: a stable word of the bus, or one of the two below.
     Unsigned(String),
 }
 
 /// The word of a transaction that the person did not agree to.
 const NOT_CONFIRMED: &str = "not-confirmed";
+/// The packet does not ask for what the person typed. No word of the bus.
+const ANOTHER_REQUEST: &str = "another-request";
+/// A payment without a text to agree to. No word of the bus.
+const NO_TRANSACTION: &str = "no-transaction";
 
-pub async fn run(order: Order<'_>, consent: Consent) -> Result<Ending, Error> {
+/// `wanted` is nothing where no server asks for anything: an assertion.
+pub async fn run(order: Order<'_>, wanted: Option<&Wanted<'_>>, consent: Consent) -> Result<Ending, Error> {
     let (bus, manager) = manager().await?;
     let camera = default_camera(&bus, &manager).await?;
     let mut guidance = camera.receive_guidance().await?;
-    let mut transactions = camera.receive_transaction().await?;
+    let mut requests = camera.receive_request().await?;
     let mut status = camera.receive_ceremony_status().await?;
     camera.claim("").await?;
     start(&camera, order).await?;
-    let mut answer = None;
+    let mut sitting = Sitting { wanted, consent, met: wanted.is_none(), shown: None, answer: None };
     let ending = loop {
         tokio::select! {
-            Some(signal) = guidance.next() => eprintln!("{}", signal.args()?.sentence),
-            Some(signal) = transactions.next() => {
-                eprintln!("The server asks you to agree to this:\n\n{}\n", signal.args()?.text);
-                answer = Some(ask(consent));
+            // What is asked for comes before its end, whatever else has come.
+            biased;
+            Some(signal) = requests.next() => {
+                let said = signal.args()?;
+                let request = Request {
+                    server: said.server.to_owned(),
+                    service: said.service.to_owned(),
+                    account: said.account.to_owned(),
+                    transaction: said.transaction.to_owned(),
+                };
+                if let Err(word) = sitting.meet(&request) {
+                    break stopped(&camera, word).await;
+                }
             }
-            agreed = answered(&mut answer), if answer.is_some() => {
-                answer = None;
+            agreed = answered(&mut sitting.answer), if sitting.answer.is_some() => {
+                sitting.answer = None;
                 if !agreed {
-                    // It may have ended by itself: nothing was signed, either way.
-                    let _ = camera.ceremony_stop().await;
-                    break Ending::Unsigned(NOT_CONFIRMED.to_owned());
+                    break stopped(&camera, NOT_CONFIRMED).await;
                 }
                 // Where it comes too late, the status says what came of it.
-                if let Err(e) = camera.confirm().await {
-                    eprintln!("{e}");
+                if let Err(e) = camera.confirm(sitting.shown.as_deref().unwrap_or("")).await {
+                    eprintln!("{}", lines(&e.to_string()));
                 }
             }
+            Some(signal) = guidance.next() => eprintln!("{}", plain(signal.args()?.sentence)),
             Some(signal) = status.next() => {
                 let said = signal.args()?;
                 if said.done {
-                    break ending(said.result, &said.packet);
+                    break sitting.end(said.result, &said.packet);
                 }
             }
             else => return Err("the bus closed the connection".into()),
@@ -83,19 +127,90 @@ pub async fn run(order: Order<'_>, consent: Consent) -> Result<Ending, Error> {
     Ok(ending)
 }
 
+/// Ends the ceremony from this side.
+async fn stopped(camera: &CameraProxy<'_>, word: &str) -> Ending {
+    // It may have ended by itself: what it signed goes nowhere from here, either way.
+    let _ = camera.ceremony_stop().await;
+    Ending::Unsigned(word.to_owned())
+}
+
+/// What one ceremony has come to so far.
+struct Sitting<'a> {
+    wanted: Option<&'a Wanted<'a>>,
+    consent: Consent,
+    /// Whether the request is known to be what was wanted, or none is expected.
+    met: bool,
+    /// The transaction as the person sees it: that, and nothing else, is confirmed.
+    shown: Option<String>,
+    answer: Option<oneshot::Receiver<bool>>,
+}
+
+impl Sitting<'_> {
+    /// Compares the request with what was typed, shows it, and asks for consent where it needs any. The error
+    /// is the word of a ceremony that must not go on.
+    fn meet(&mut self, request: &Request) -> Result<(), &'static str> {
+        let [service, server, account] =
+            [&request.service, &request.server, &request.account].map(|name| plain(name));
+        eprintln!("For {service} ({server}), account {account}");
+        // One for each packet: nothing takes its place once it was met.
+        let wanted = self.wanted.filter(|_| !self.met).ok_or(ANOTHER_REQUEST)?;
+        wanted.compare(request, self.consent)?;
+        self.met = true;
+        if !request.transaction.is_empty() {
+            let shown = lines(&request.transaction);
+            eprintln!("The server asks you to agree to this:\n\n{}\n", quoted(&shown));
+            self.shown = Some(shown);
+            self.answer = Some(ask(self.consent));
+        }
+        Ok(())
+    }
+
+    fn end(self, result: &str, packet: &[u8]) -> Ending {
+        match result {
+            "signed" if self.met => Ending::Signed { packet: packet.to_vec(), agreed: self.shown },
+            // Nobody has seen what that signature is for.
+            "signed" => Ending::Unsigned(ANOTHER_REQUEST.to_owned()),
+            word => Ending::Unsigned(plain(word)),
+        }
+    }
+}
+
+impl Wanted<'_> {
+    /// Whether a request is what was typed. Consent that was given beforehand is for the amount and the
+    /// receiver that were typed with it, and the text must name both.
+    fn compare(&self, request: &Request, consent: Consent) -> Result<(), &'static str> {
+        let named = self.server == request.server && self.service == request.service;
+        if !named || self.account.is_some_and(|account| account != request.account) {
+            return Err(ANOTHER_REQUEST);
+        }
+        let Some(Payment { amount, to }) = self.payment else {
+            return Ok(());
+        };
+        let text = &request.transaction;
+        if text.is_empty() {
+            return Err(NO_TRANSACTION);
+        }
+        let unread = consent == Consent::Given;
+        if unread && !(holds(text, amount) && holds(text, to)) { Err(ANOTHER_REQUEST) } else { Ok(()) }
+    }
+}
+
+/// Whether a text holds this part by itself: not "12.34" in "112.34", nor "Bob" in "Bobby".
+fn holds(text: &str, part: &str) -> bool {
+    let joins = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || matches!(c, '.' | ',' | '-'));
+    let alone = |at: usize| {
+        let (before, after) = (&text[..at], &text[at + part.len()..]);
+        !joins(before.chars().next_back()) && !joins(after.chars().next())
+    };
+    !part.is_empty() && text.match_indices(part).any(|(at, _)| alone(at))
+}
+
 async fn start(camera: &CameraProxy<'_>, order: Order<'_>) -> zbus::Result<()> {
     match order {
         Order::Register(packet) => camera.register_start(packet).await,
         Order::Authenticate(packet) => camera.authenticate_start(packet).await,
         Order::Deregister(packet) => camera.deregister_start(packet).await,
         Order::Assert { nonce, audience } => camera.verify_with_assertion_start(nonce, audience).await,
-    }
-}
-
-fn ending(result: &str, packet: &[u8]) -> Ending {
-    match result {
-        "signed" => Ending::Signed(packet.to_vec()),
-        word => Ending::Unsigned(word.to_owned()),
     }
 }
 
@@ -204,6 +319,8 @@ fn advice(word: &str) -> &'static str {
         "face-changed" => "the face was enrolled anew: register the account again.",
         "policy-unmet" => "the server asks for more than this device can check.",
         NOT_CONFIRMED => "the transaction was not agreed to; nothing was signed.",
+        ANOTHER_REQUEST => "the server's packet asks for something else than was typed; nothing was sent.",
+        NO_TRANSACTION => "the server's packet holds no text to agree to: nothing would be paid for.",
         "device-not-enrolled" => "enrol the device first: `vultus device enroll SERVER --url URL`.",
         "no-endorsement" => "this TPM has no certificate that a server could check.",
         "too-many-keys" => "the limit is reached: remove an account first, `vultus account remove`.",
@@ -215,11 +332,77 @@ fn advice(word: &str) -> &'static str {
 mod tests {
     use super::*;
 
+    fn sitting<'a>(wanted: Option<&'a Wanted<'static>>) -> Sitting<'a> {
+        Sitting { wanted, consent: Consent::Given, met: wanted.is_none(), shown: None, answer: None }
+    }
+
+    const ACCOUNT: Wanted<'static> =
+        Wanted { server: "auth.example", service: "shop.example", account: Some("alice"), payment: None };
+
+    fn request(server: &str, service: &str, account: &str, transaction: &str) -> Request {
+        let [server, service, account, transaction] =
+            [server, service, account, transaction].map(str::to_owned);
+        Request { server, service, account, transaction }
+    }
+
     #[test]
     fn one_word_is_a_signature() {
-        assert!(matches!(ending("signed", &[1]), Ending::Signed(packet) if packet == [1]));
+        let ended = sitting(None).end("signed", &[1]);
+        assert!(matches!(ended, Ending::Signed { packet, agreed: None } if packet == [1]));
         for word in ["", "Signed", "verify-match", "something-new"] {
-            assert!(matches!(ending(word, &[1]), Ending::Unsigned(said) if said == word));
+            let ended = sitting(None).end(word, &[1]);
+            assert!(matches!(ended, Ending::Unsigned(said) if said == word));
+        }
+    }
+
+    #[test]
+    fn what_nobody_saw_is_not_sent() {
+        let ended = sitting(Some(&ACCOUNT)).end("signed", &[1]);
+        assert!(matches!(ended, Ending::Unsigned(word) if word == ANOTHER_REQUEST));
+        let mut seen = sitting(Some(&ACCOUNT));
+        let asked = request("auth.example", "shop.example", "alice", "");
+        assert_eq!(seen.meet(&asked), Ok(()));
+        assert_eq!(seen.meet(&asked), Err(ANOTHER_REQUEST), "one request for one packet");
+        assert!(matches!(seen.end("signed", &[1]), Ending::Signed { agreed: None, .. }));
+        assert_eq!(sitting(None).meet(&asked), Err(ANOTHER_REQUEST), "an assertion has none");
+    }
+
+    #[test]
+    fn another_request_is_not_met() {
+        for (server, service, account) in [
+            ("other.example", "shop.example", "alice"),
+            ("auth.example", "other.example", "alice"),
+            ("auth.example", "shop.example", "bob"),
+            ("auth.example", "shop.example", ""),
+        ] {
+            let compared = ACCOUNT.compare(&request(server, service, account, ""), Consent::Asked);
+            assert_eq!(compared, Err(ANOTHER_REQUEST), "{server} {service} {account}");
+        }
+        let anybody = Wanted { account: None, ..ACCOUNT };
+        let found = request("auth.example", "shop.example", "bob", "");
+        assert_eq!(anybody.compare(&found, Consent::Asked), Ok(()));
+    }
+
+    #[test]
+    fn a_payment_is_what_was_typed() {
+        let payment = Some(Payment { amount: "12.34", to: "Bob's Books" });
+        let wanted = Wanted { payment, ..ACCOUNT };
+        let compare = |text, consent| {
+            wanted.compare(&request("auth.example", "shop.example", "alice", text), consent)
+        };
+        assert_eq!(compare("", Consent::Asked), Err(NO_TRANSACTION));
+        assert_eq!(compare("", Consent::Given), Err(NO_TRANSACTION));
+        assert_eq!(compare("Pay 12.34 EUR to Bob's Books", Consent::Given), Ok(()));
+        for text in [
+            "Pay 112.34 EUR to Bob's Books",
+            "Pay 12.345 EUR to Bob's Books",
+            "Pay 1,12.34 EUR to Bob's Books",
+            "Pay 12.34 EUR to Bob's Bookshelf",
+            "Pay 12.34 EUR to Mallory",
+        ] {
+            assert_eq!(compare(text, Consent::Given), Err(ANOTHER_REQUEST), "{text}");
+            // The person reads it.
+            assert_eq!(compare(text, Consent::Asked), Ok(()), "{text}");
         }
     }
 
@@ -231,6 +414,6 @@ mod tests {
         let taken = not_taken("the shop", HttpsError::Refused(problem()), "Nothing is registered.").unwrap();
         assert_eq!((&taken.json["signed"], &taken.json["result"]), (&json!(true), &json!("later")));
         assert!(taken.text.contains("has signed"), "{}", taken.text);
-        assert!(not_taken("the shop", HttpsError::Oversize, "").is_err());
+        assert!(not_taken("the shop", HttpsError::Oversize(1), "").is_err());
     }
 }

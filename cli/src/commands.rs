@@ -11,6 +11,7 @@ use vultus_ipc::vault::Action;
 use zbus::Connection;
 use zbus::export::ordered_stream::OrderedStreamExt;
 
+use crate::foreign::plain;
 use crate::{Done, Outcome};
 
 type Error = Box<dyn std::error::Error>;
@@ -20,6 +21,8 @@ pub struct Place {
     pub runtime: PathBuf,
     pub json: bool,
     pub password_stdin: bool,
+    /// Who must answer at the vault's socket, where it is not the user `vultus-vault`.
+    pub vault_uid: Option<u32>,
 }
 
 pub async fn manager() -> Result<(Connection, ManagerProxy<'static>), Error> {
@@ -88,17 +91,18 @@ pub async fn enroll(place: &Place, user: &str, label: &str) -> Result<Outcome, E
                     bar.set_length(said.need.into());
                     bar.set_position(said.have.into());
                 }
-                bar.set_message(said.sentence.to_owned());
+                let sentence = plain(said.sentence);
+                bar.set_message(sentence.clone());
                 // A bar is drawn at a terminal only.
                 if !at_terminal && !place.json {
                     let count = if said.need > 0 { format!(" {} of {}", said.have, said.need) } else { String::new() };
-                    eprintln!("{}{count}", said.sentence);
+                    eprintln!("{sentence}{count}");
                 }
             }
             Some(signal) = status.next() => {
                 let said = signal.args()?;
                 if said.done {
-                    break said.result.to_owned();
+                    break plain(said.result);
                 }
             }
             else => return Err("the bus closed the connection".into()),
@@ -119,11 +123,11 @@ pub async fn verify(user: &str) -> Result<Outcome, Error> {
     camera.verify_start().await?;
     let result = loop {
         tokio::select! {
-            Some(signal) = guidance.next() => eprintln!("{}", signal.args()?.sentence),
+            Some(signal) = guidance.next() => eprintln!("{}", plain(signal.args()?.sentence)),
             Some(signal) = status.next() => {
                 let said = signal.args()?;
                 if said.done {
-                    break said.result.to_owned();
+                    break plain(said.result);
                 }
             }
             else => return Err("the bus closed the connection".into()),

@@ -2,28 +2,31 @@
 //! D-Bus, with the packets carried by HTTPS from here.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use clap::Subcommand;
 use serde::Deserialize;
 use serde_json::json;
 use vultus_cli::bus::RemoteProxy;
+use vultus_ipc::Reason;
 use vultus_ipc::vault::{VaultReply, VaultRequest};
-use vultus_ipc::{Connection, Deadline, Reason};
 use vultus_protocol::api::{Packet, from_text, to_text};
 use vultus_protocol::{CeremonyId, Envelope, ServerKeys};
 
 use crate::ceremony::{not_taken, refusal};
 use crate::commands::{Place, manager, remote};
-use crate::https::Https;
-use crate::{Done, Outcome};
+use crate::foreign::plain;
+use crate::https::{Https, HttpsError};
+use crate::{Done, Outcome, vault};
 
 type Error = Box<dyn std::error::Error>;
 
-/// How long the vault may take.
-const PATIENCE: Duration = Duration::from_secs(20);
-/// What an enrolment that was broken off leaves behind.
-const UNFINISHED: &str = "The enrolment is not finished, and this device keeps the keys that it had.";
+/// What an enrolment leaves behind that the server did not answer.
+const NOT_BEGUN: &str = "The enrolment is not finished, and this device keeps the keys that it had.";
+/// The same, once the proof was sent.
+const UNFINISHED: &str = "The enrolment is not finished on this device. The server may have taken its new keys, and \
+                          then counts the older ones no more: enrol again.";
+/// What `vultusd` calls a set of keys that is not newer, or that no pinned key vouches for.
+const OF_NO_USE: [&str; 2] = ["org.vultus.Vultus1.Error.PacketRejected", "org.vultus.Vultus1.Error.UnpinnedKey"];
 
 #[derive(Subcommand)]
 pub enum DeviceAction {
@@ -31,7 +34,7 @@ pub enum DeviceAction {
     Pin { file: PathBuf },
     /// Trust a server no more; its accounts stay, and cannot be used (root).
     Unpin { server: String },
-    /// List the pinned servers.
+    /// List the pinned servers (administrators).
     List,
     /// Enrol this device with a pinned server, by the TPM's certificate.
     Enroll {
@@ -70,12 +73,9 @@ pub async fn manage(place: &Place, action: DeviceAction) -> Result<Outcome, Erro
     }
 }
 
-/// Asks the vault itself, which takes such requests from root alone.
+/// Asks the vault itself.
 fn ask_vault(place: &Place, request: &VaultRequest) -> Result<Result<(), Reason>, Error> {
-    let deadline = Deadline::after(PATIENCE);
-    let mut connection = Connection::connect(&place.runtime.join("vault.sock"), deadline)?;
-    connection.send(request, deadline)?;
-    match connection.receive(deadline)? {
+    match vault::ask(place, request)? {
         VaultReply::Done => Ok(Ok(())),
         VaultReply::Refused(reason) => Ok(Err(reason)),
         _ => Err("the vault gave an answer of another kind".into()),
@@ -215,13 +215,13 @@ async fn enroll(server: &str, https: &Https) -> Result<Outcome, Error> {
     let body = Packet { packet: to_text(&request) };
     let challenge: Challenge = match https.post("/v1/devices", None, &body).await {
         Ok(challenge) => challenge,
-        Err(e) => return not_taken("the server", e, UNFINISHED),
+        Err(e) => return not_taken("the server", e, NOT_BEGUN),
     };
     // It becomes part of a path: only what the protocol calls a name.
     let enrolment = CeremonyId::from_text(&challenge.enrolment)?;
     let proof = remote.answer_device_challenge(&from_text(&challenge.packet)?).await?;
     let (path, body) = (format!("/v1/devices/{enrolment}"), Packet { packet: to_text(&proof) });
-    let receipt: Receipt = match https.post(&path, None, &body).await {
+    let receipt = match receipt(https, &path, &body).await {
         Ok(receipt) => receipt,
         Err(e) => return not_taken("the server", e, UNFINISHED),
     };
@@ -229,18 +229,25 @@ async fn enroll(server: &str, https: &Https) -> Result<Outcome, Error> {
     taken.await.map_err(|e| {
         format!("the server has enrolled the device, but its receipt was not taken: {e}. {UNFINISHED}")
     })?;
-    let (_, device) = pinned(&remote, server).await?;
+    let device = identity(&remote, server).await?;
     let text = format!("enrolled with {server} as {device}");
     Ok(Outcome { json: json!({ "ok": true, "server": server, "device": device }), text, done: Done::Yes })
 }
 
-/// The version of a pinned server's keys, and the device's identity there.
-async fn pinned(remote: &RemoteProxy<'_>, server: &str) -> Result<(u64, String), Error> {
+/// The server's receipt for the proof. Where its answer is lost, the very same proof is posted once more: a
+/// server that has taken it gives the same receipt again.
+async fn receipt(https: &Https, path: &str, proof: &Packet) -> Result<Receipt, HttpsError> {
+    match https.post(path, None, proof).await {
+        Err(lost) if !matches!(lost, HttpsError::Refused(_)) => https.post(path, None, proof).await,
+        answer => answer,
+    }
+}
+
+/// What a server's registry calls this device.
+async fn identity(remote: &RemoteProxy<'_>, server: &str) -> Result<String, Error> {
     let servers = remote.list_servers().await?;
     let found = servers.into_iter().find(|(name, _, _)| name == server);
-    let (_, version, device) =
-        found.ok_or_else(|| format!("{server} is not pinned; root pins it with `vultus device pin FILE`"))?;
-    Ok((version, device))
+    Ok(plain(&found.ok_or_else(|| format!("{server} is pinned no more"))?.2))
 }
 
 /// All sets that a server has published, oldest first.
@@ -249,38 +256,42 @@ struct Published {
     packets: Vec<String>,
 }
 
-/// Hands every set that is newer than the pinned one to the vault, in order: the version that counts now,
-/// and how many sets that took.
-pub async fn fetch_keys(
-    remote: &RemoteProxy<'_>,
-    server: &str,
-    https: &Https,
-) -> Result<(u64, usize), Error> {
-    let (mut version, _) = pinned(remote, server).await?;
-    let published: Published = https.get("/v1/keys").await?;
-    let mut taken = 0;
+/// The sets that the vault took over.
+#[derive(Default)]
+pub struct Fetched {
+    /// Of the last one: it counts now.
+    pub version: Option<u64>,
+    pub taken: usize,
+}
+
+/// Hands every set to the vault, in order. Which version is pinned is for administrators to know: the vault
+/// refuses what is not newer.
+pub async fn fetch_keys(remote: &RemoteProxy<'_>, server: &str, https: &Https) -> Result<Fetched, Error> {
+    let published: Published = https.keys().await?;
+    let mut fetched = Fetched::default();
     for text in &published.packets {
         let set = KeySet::parse(text)?;
         if set.server != server {
             return Err(format!("the server at that address calls itself {}", set.server).into());
         }
-        if set.version > version {
-            remote.update_server_keys(&set.packet).await?;
-            (version, taken) = (set.version, taken + 1);
+        match remote.update_server_keys(&set.packet).await {
+            Ok(()) => fetched = Fetched { version: Some(set.version), taken: fetched.taken + 1 },
+            Err(zbus::Error::MethodError(name, _, _)) if OF_NO_USE.contains(&name.as_str()) => {}
+            Err(e) => return Err(e.into()),
         }
     }
-    Ok((version, taken))
+    Ok(fetched)
 }
 
 async fn update_keys(server: &str, https: &Https) -> Result<Outcome, Error> {
     let (bus, _) = manager().await?;
-    let (version, taken) = match fetch_keys(&remote(&bus).await?, server, https).await {
+    let Fetched { version, taken } = match fetch_keys(&remote(&bus).await?, server, https).await {
         Ok(fetched) => fetched,
         Err(e) => return refusal("the server", e),
     };
-    let text = match taken {
-        0 => format!("nothing newer than version {version}"),
-        _ => format!("keys of version {version}"),
+    let text = match version {
+        None => "nothing newer that a pinned key vouches for".to_owned(),
+        Some(version) => format!("keys of version {version}"),
     };
     let json = json!({ "ok": true, "server": server, "version": version, "taken": taken });
     Ok(Outcome { json, text, done: Done::Yes })

@@ -1,4 +1,4 @@
-//! JSON over HTTPS to one server or shop: it follows no redirect, uses no proxy, believes no certificate
+//! JSON over HTTPS (TLS 1.3) to one server or shop: it follows no redirect, uses no proxy, believes no certificate
 //! beyond its roots, and waits for no answer longer than ten seconds.
 
 use std::path::{Path, PathBuf};
@@ -9,12 +9,16 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use vultus_protocol::api::Advice;
 
+use crate::foreign::plain;
+
 /// For one request, from connecting to the last byte.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The most bytes of an answer.
 const LONGEST: usize = 64 * 1024;
-/// The most characters of a foreign text that are shown.
-const SHOWN: usize = 300;
+/// The same of all key sets that a server has ever published.
+const LONGEST_KEYS: usize = 1024 * 1024;
+/// Where those are.
+const KEYS: &str = "/v1/keys";
 
 /// Why an answer could not be had.
 #[derive(Debug, thiserror::Error)]
@@ -30,8 +34,8 @@ pub enum HttpsError {
     Roots { path: PathBuf, reason: String },
     #[error("no answer could be had: {0}")]
     Transport(String),
-    #[error("the answer has more than {} bytes", LONGEST)]
-    Oversize,
+    #[error("the answer has more than {0} bytes")]
+    Oversize(usize),
     #[error("the answer is not one of this protocol (status {0})")]
     Protocol(u16),
 }
@@ -65,6 +69,7 @@ impl Https {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut builder = Client::builder()
             .https_only(true)
+            .tls_version_min(reqwest::tls::Version::TLS_1_3)
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
             .timeout(PATIENCE);
@@ -75,8 +80,9 @@ impl Https {
         Ok(Self { client: builder.build().map_err(transport)?, base })
     }
 
-    pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, HttpsError> {
-        answer(self.client.get(self.url(path))).await
+    /// All sets of keys that a server has published.
+    pub async fn keys<T: DeserializeOwned>(&self) -> Result<T, HttpsError> {
+        answer(self.client.get(self.url(KEYS)), LONGEST_KEYS).await
     }
 
     /// `session` is the shop's own token, where it wants one.
@@ -87,11 +93,11 @@ impl Https {
         body: &impl Serialize,
     ) -> Result<T, HttpsError> {
         let request = self.client.post(self.url(path)).json(body);
-        answer(match session {
+        let request = match session {
             Some(token) => request.bearer_auth(token),
             None => request,
-        })
-        .await
+        };
+        answer(request, LONGEST).await
     }
 
     fn url(&self, path: &str) -> String {
@@ -99,10 +105,10 @@ impl Https {
     }
 }
 
-async fn answer<T: DeserializeOwned>(request: RequestBuilder) -> Result<T, HttpsError> {
+async fn answer<T: DeserializeOwned>(request: RequestBuilder, longest: usize) -> Result<T, HttpsError> {
     let response = request.send().await.map_err(transport)?;
     let status = response.status();
-    let body = read(response).await?;
+    let body = read(response, longest).await?;
     if status.is_success() {
         return serde_json::from_slice(&body).map_err(|_| HttpsError::Protocol(status.as_u16()));
     }
@@ -112,11 +118,11 @@ async fn answer<T: DeserializeOwned>(request: RequestBuilder) -> Result<T, Https
     }
 }
 
-async fn read(mut response: Response) -> Result<Vec<u8>, HttpsError> {
+async fn read(mut response: Response, longest: usize) -> Result<Vec<u8>, HttpsError> {
     let mut body = Vec::new();
     while let Some(piece) = response.chunk().await.map_err(transport)? {
-        if body.len() + piece.len() > LONGEST {
-            return Err(HttpsError::Oversize);
+        if body.len() + piece.len() > longest {
+            return Err(HttpsError::Oversize(longest));
         }
         body.extend_from_slice(&piece);
     }
@@ -143,11 +149,6 @@ fn transport(error: reqwest::Error) -> HttpsError {
     HttpsError::Transport(text)
 }
 
-/// A foreign text as a terminal may show it.
-pub fn plain(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(SHOWN).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -157,12 +158,6 @@ mod tests {
         for bad in ["", "shop.example", "http://shop.example", "https://", "https://a@b", "https://a/?b"] {
             assert!(matches!(Https::new(bad, None), Err(HttpsError::Address(_))), "{bad}");
         }
-    }
-
-    #[test]
-    fn what_is_shown_is_plain() {
-        assert_eq!(plain("a\x1b[31mb\n"), "a[31mb");
-        assert_eq!(plain(&"ä".repeat(1000)).chars().count(), SHOWN);
     }
 
     #[test]

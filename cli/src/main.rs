@@ -7,7 +7,9 @@ mod ceremony;
 mod commands;
 mod device;
 mod doctor;
+mod foreign;
 mod https;
+mod vault;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -32,6 +34,10 @@ struct Arguments {
     /// Read passwords from standard input, a line each, instead of the terminal.
     #[arg(long, global = true)]
     password_stdin: bool,
+    /// The vault's user, as a number: what root asks of the vault nobody else may answer. The user
+    /// `vultus-vault` where it is left out.
+    #[arg(long, global = true)]
+    vault_uid: Option<u32>,
     #[command(subcommand)]
     command: Command,
 }
@@ -141,14 +147,15 @@ fn main() -> ExitCode {
     let json = arguments.json;
     match run(arguments) {
         Ok(outcome) => {
-            say(&if json { outcome.json.to_string() } else { outcome.text });
+            say(&if json { outcome.json.to_string() } else { foreign::lines(&outcome.text) });
             if outcome.done == Done::Yes { ExitCode::SUCCESS } else { ExitCode::from(1) }
         }
         Err(e) => {
             if json {
                 say(&serde_json::json!({ "ok": false, "error": e.to_string() }).to_string());
             }
-            eprintln!("vultus: {e}");
+            // What the bus or a server said may be part of it.
+            eprintln!("vultus: {}", foreign::lines(&e.to_string()));
             ExitCode::from(2)
         }
     }
@@ -165,6 +172,7 @@ fn run(arguments: Arguments) -> Result<Outcome, Box<dyn std::error::Error>> {
         runtime: arguments.runtime,
         json: arguments.json,
         password_stdin: arguments.password_stdin,
+        vault_uid: arguments.vault_uid,
     };
     match arguments.command {
         Command::Enroll { label, user } => runtime.block_on(commands::enroll(&place, &user, &label)),

@@ -8,6 +8,8 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use vultus_protocol::ServerName;
 
+use crate::attestation::public_area::EndorsementKind;
+use crate::guarded::{self, Forbidden, Unguarded};
 use crate::http::Fingerprint;
 use crate::keys::KeySource;
 use crate::limits;
@@ -38,6 +40,9 @@ pub struct Configuration {
     /// PEM: the roots of the makers of TPMs. Without any, no device can be enrolled.
     #[serde(default)]
     pub endorsement_roots: Vec<PathBuf>,
+    /// The kinds of endorsement keys that a TPM may prove itself by.
+    #[serde(default = "endorsement_kinds")]
+    pub endorsement_kinds: Vec<EndorsementKind>,
     /// Where the server's own keys are.
     #[serde(default)]
     pub keys: KeyPlace,
@@ -53,6 +58,9 @@ pub struct Configuration {
     pub keep_s: u64,
     /// Where the counters are served, without TLS. Without it, nowhere.
     pub metrics_listen: Option<SocketAddr>,
+    /// Whether that may be an address that others reach.
+    #[serde(default)]
+    pub metrics_public: bool,
     /// Where the registry serves other authentication servers. Without it, nowhere.
     pub registry_listen: Option<SocketAddr>,
     /// The certificates of those servers, `sha256:` and 64 hexadecimal digits each.
@@ -132,7 +140,7 @@ pub struct Elsewhere {
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigurationError {
     #[error("{0}: {1}")]
-    Unreadable(PathBuf, std::io::Error),
+    Unreadable(PathBuf, Unguarded),
     /// The line and what is wrong there, without the line itself: it may hold a database's password.
     #[error("{0}, line {1}: {2}")]
     Malformed(PathBuf, usize, String),
@@ -143,15 +151,27 @@ pub enum ConfigurationError {
 
 impl Configuration {
     pub fn read(path: &Path) -> Result<Self, ConfigurationError> {
-        let text =
-            std::fs::read_to_string(path).map_err(|e| ConfigurationError::Unreadable(path.to_owned(), e))?;
-        let configuration: Self = toml::from_str(&text).map_err(|e| {
+        // Whoever may write it decides whom the server believes.
+        let bytes = guarded::read(path, Forbidden::WRITING)
+            .map_err(|e| ConfigurationError::Unreadable(path.to_owned(), e))?;
+        let text = std::str::from_utf8(&bytes)
+            .map_err(|_| ConfigurationError::Malformed(path.to_owned(), 1, "not UTF-8".to_owned()))?;
+        Self::parse(text, path)
+    }
+
+    /// What a file of this name says with this text.
+    pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigurationError> {
+        let configuration: Self = toml::from_str(text).map_err(|e| {
             let before = e.span().map_or("", |span| text.get(..span.start).unwrap_or_default());
             let line = before.matches('\n').count() + 1;
             ConfigurationError::Malformed(path.to_owned(), line, e.message().to_owned())
         })?;
         configuration.check()?;
         Ok(configuration)
+    }
+
+    fn metrics_reach_others(&self) -> bool {
+        self.metrics_listen.is_some_and(|address| !address.ip().to_canonical().is_loopback())
     }
 
     pub fn has(&self, role: Role) -> bool {
@@ -166,6 +186,11 @@ impl Configuration {
             (self.instance.is_empty() || self.instance.len() > 64, "an instance has 1 to 64 bytes"),
             (!(5..=3600).contains(&self.code_window_s), "code_window_s is from 5 to 3600"),
             (!(5..=3600).contains(&self.enrolment_window_s), "enrolment_window_s is from 5 to 3600"),
+            (self.endorsement_kinds.is_empty(), "no kind of endorsement keys is given"),
+            (
+                self.metrics_reach_others() && !self.metrics_public,
+                "metrics_listen is not a loopback address: without TLS that needs metrics_public = true",
+            ),
             (registers && self.registry.is_some(), "the registry is both here and elsewhere"),
             (authenticates && !registers && self.registry.is_none(), "no registry is given"),
             (self.registry_listen.is_some() && !registers, "registry_listen without the role"),
@@ -198,6 +223,10 @@ fn api_address() -> SocketAddr {
 
 fn database() -> String {
     "sqlite:server.db".to_owned()
+}
+
+fn endorsement_kinds() -> Vec<EndorsementKind> {
+    vec![EndorsementKind::Rsa2048]
 }
 
 fn code_window_s() -> u64 {
@@ -233,6 +262,7 @@ mod tests {
         assert_eq!(configuration.code_window_s, 60);
         assert!(configuration.metrics_listen.is_none() && configuration.registry_listen.is_none());
         assert!(!configuration.instance.is_empty());
+        assert!(matches!(configuration.endorsement_kinds[..], [EndorsementKind::Rsa2048]));
     }
 
     #[test]
@@ -251,11 +281,49 @@ mod tests {
             "keys = { file = 'a', passphrase = 'b' }",
             "registry = { url = 'https://a', ca = 'a', certificate = 'b', key = 'c' }",
             "limits = { connections = 0 }",
+            "limits = { stranger_s = 0 }",
+            "endorsement_kinds = []",
+            "endorsement_kinds = ['rsa-1024']",
+            "metrics_listen = '0.0.0.0:1'",
+            "metrics_listen = '[::]:1'",
+            "metrics_listen = '192.0.2.1:1'",
         ] {
             assert!(parsed(&format!("name = 'auth.example'\n{rest}")).is_err(), "{rest}");
         }
         assert!(parsed("name = 'Auth Example'").is_err());
         assert!(parsed("").is_err());
+    }
+
+    #[test]
+    fn counters_for_others_must_be_meant() {
+        for rest in [
+            "metrics_listen = '127.0.0.1:1'",
+            "metrics_listen = '[::1]:1'",
+            "metrics_listen = '[::ffff:127.0.0.1]:1'",
+            "metrics_listen = '0.0.0.0:1'\nmetrics_public = true",
+        ] {
+            assert!(parsed(&format!("name = 'auth.example'\n{rest}")).is_ok(), "{rest}");
+        }
+    }
+
+    #[test]
+    fn other_kinds_of_endorsement_keys_may_be_named() {
+        let text = "name = 'auth.example'\nendorsement_kinds = ['p-384', 'rsa-2048']";
+        let kinds = parsed(text).unwrap().endorsement_kinds;
+        assert!(matches!(kinds[..], [EndorsementKind::P384, EndorsementKind::Rsa2048]));
+    }
+
+    #[test]
+    fn a_file_that_others_may_write_is_not_read() {
+        use std::os::unix::fs::PermissionsExt;
+
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("server.toml");
+        std::fs::write(&path, "name = 'auth.example'").unwrap();
+        for (mode, good) in [(0o600, true), (0o644, true), (0o664, false), (0o646, false)] {
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+            assert_eq!(Configuration::read(&path).is_ok(), good, "{mode:o}");
+        }
     }
 
     #[test]

@@ -1,12 +1,13 @@
 //! Makes a server where there was none: a folder with its configuration, keys, certificate and database, and
 //! a service for the sample relying party. It overwrites nothing.
 
-use std::fs::{self, DirBuilder, OpenOptions, Permissions};
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::OFlags;
 use vultus_protocol::api::to_text;
 use vultus_protocol::{Liveness, ServerName, ServiceName};
 use zeroize::Zeroizing;
@@ -76,6 +77,8 @@ pub struct Initialised {
 pub enum InitialiseError {
     #[error("{0} is not empty: a server is not made over something else")]
     Occupied(PathBuf),
+    #[error("{0} is a link, no folder, or another user's")]
+    NotOwn(PathBuf),
     #[error("{0}: {1}")]
     Io(PathBuf, io::Error),
     #[error("{0}: its path is not UTF-8")]
@@ -96,7 +99,11 @@ pub enum InitialiseError {
 
 /// Makes it all. The configuration comes last, so that a folder that has one is complete.
 pub async fn initialise(wishes: &Wishes) -> Result<Initialised, InitialiseError> {
-    let folder = &wishes.folder;
+    // Without a slash at its end, by which a link would be followed.
+    let folder = &wishes.folder.components().collect::<PathBuf>();
+    let (configuration, text) = (folder.join(CONFIGURATION), text(wishes)?);
+    // What would not be a configuration is refused before anything is made.
+    Configuration::parse(&text, &configuration)?;
     make_folder(folder)?;
     make_certificate(wishes)?;
     let database = folder.join(DATABASE);
@@ -110,9 +117,8 @@ pub async fn initialise(wishes: &Wishes) -> Result<Initialised, InitialiseError>
     make_service(wishes, &store).await?;
     let checkpoints = folder.join(CHECKPOINTS);
     let at = Clock::System.now();
-    admin::sign_end(&store, &keys, &wishes.name, &instance, Some(&checkpoints), at).await?;
-    let configuration = folder.join(CONFIGURATION);
-    write_new(&configuration, text(wishes)?.as_bytes(), 0o600)?;
+    admin::sign_end(&store, &keys, &wishes.name, Some(&checkpoints), at).await?;
+    write_new(&configuration, text.as_bytes(), 0o600)?;
     Configuration::read(&configuration)?;
     Ok(Initialised {
         configuration,
@@ -128,13 +134,27 @@ fn make_folder(folder: &Path) -> Result<(), InitialiseError> {
     match DirBuilder::new().mode(0o700).create(folder) {
         Ok(()) => Ok(()),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            let opened = own_folder(folder)?;
             if fs::read_dir(folder).map_err(failed)?.next().is_some() {
                 return Err(InitialiseError::Occupied(folder.to_owned()));
             }
-            fs::set_permissions(folder, Permissions::from_mode(0o700)).map_err(failed)
+            opened.set_permissions(Permissions::from_mode(0o700)).map_err(failed)
         }
         Err(error) => Err(failed(error)),
     }
+}
+
+/// The folder itself, which another user could else fill with keys of theirs, or exchange.
+fn own_folder(folder: &Path) -> Result<File, InitialiseError> {
+    let not_own = || InitialiseError::NotOwn(folder.to_owned());
+    let failed = |error| InitialiseError::Io(folder.to_owned(), error);
+    if !fs::symlink_metadata(folder).map_err(failed)?.is_dir() {
+        return Err(not_own());
+    }
+    let flags = (OFlags::NOFOLLOW | OFlags::DIRECTORY).bits().cast_signed();
+    let opened = OpenOptions::new().read(true).custom_flags(flags).open(folder).map_err(failed)?;
+    let owner = opened.metadata().map_err(failed)?.uid();
+    if owner == rustix::process::geteuid().as_raw() { Ok(opened) } else { Err(not_own()) }
 }
 
 /// A certificate that signs itself: whoever is given the file knows the server by it.
@@ -235,6 +255,40 @@ mod tests {
         let configuration: Configuration = toml::from_str(&text(&wishes).unwrap()).unwrap();
         assert_eq!(configuration.endorsement_roots, wishes.endorsement_roots);
         assert_eq!(configuration.relying_party.unwrap().api, "https://127.0.0.1:8443");
+    }
+
+    #[test]
+    fn only_an_empty_folder_of_ones_own_is_taken() {
+        use std::os::unix::fs::{chown, symlink};
+
+        let place = tempfile::tempdir().unwrap();
+        let (own, link) = (place.path().join("own"), place.path().join("link"));
+        make_folder(&own).unwrap();
+        fs::set_permissions(&own, Permissions::from_mode(0o755)).unwrap();
+        make_folder(&own).unwrap();
+        assert_eq!(fs::metadata(&own).unwrap().mode() & 0o777, 0o700);
+        symlink(&own, &link).unwrap();
+        assert!(matches!(make_folder(&link), Err(InitialiseError::NotOwn(_))));
+        // Only root can give a folder away.
+        if chown(&own, Some(60_000), None).is_ok() {
+            assert!(matches!(make_folder(&own), Err(InitialiseError::NotOwn(_))));
+            chown(&own, Some(0), None).unwrap();
+        }
+        fs::write(own.join("file"), "").unwrap();
+        assert!(matches!(make_folder(&own), Err(InitialiseError::Occupied(_))));
+        let file = own.join("file");
+        assert!(matches!(make_folder(&file), Err(InitialiseError::NotOwn(_))));
+    }
+
+    #[tokio::test]
+    async fn counters_for_others_are_not_made_by_the_way() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = place.path().join("server");
+        let name = ServerName::new("auth.example").unwrap();
+        let mut wishes = Wishes::new(folder.clone(), name, ServiceName::new("shop.example").unwrap());
+        wishes.metrics_listen = "0.0.0.0:9443".parse().unwrap();
+        assert!(matches!(initialise(&wishes).await, Err(InitialiseError::Configuration(_))));
+        assert!(!folder.exists());
     }
 
     #[test]

@@ -18,6 +18,7 @@ pub mod audit;
 pub mod ceremonies;
 pub mod clock;
 pub mod configuration;
+pub mod guarded;
 pub mod http;
 pub mod initialise;
 pub mod keys;

@@ -11,19 +11,27 @@ use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use serde::Deserialize;
 use vultus_protocol::{PairwiseDevice, ServiceName};
 
+use crate::http::Fingerprint;
+
+/// How many credentials that are not known yet are looked up for one address, and how many at once.
+const LOOK_UPS_PER_S: u32 = 10;
+const LOOK_UPS_AT_ONCE: u32 = 20;
+
 /// The table `limits` of the configuration.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Configuration {
-    /// Requests of one service.
+    /// Requests of one service, or of one certificate at the registry's listener.
     pub per_service_per_s: NonZeroU32,
     /// Ceremonies that one service opens for one device.
     pub per_device_per_minute: NonZeroU32,
-    /// Requests of one address that need no key; refused keys are counted too.
+    /// Requests of one address that need no key; refused keys and unknown routes are counted too.
     pub per_address_per_minute: NonZeroU32,
     /// Connections to one listener at once.
     pub connections: NonZeroUsize,
     pub connections_per_address: NonZeroUsize,
+    /// How long a connection lives on which no service ever showed who it is.
+    pub stranger_s: NonZeroU32,
     /// How long a TLS handshake may take.
     pub handshake_ms: NonZeroU32,
     /// How long a connection may wait for the whole head of its next request.
@@ -39,7 +47,8 @@ impl Default for Configuration {
             per_device_per_minute: number(60),
             per_address_per_minute: number(60),
             connections: NonZeroUsize::MIN.saturating_add(1_023),
-            connections_per_address: NonZeroUsize::MIN.saturating_add(255),
+            connections_per_address: NonZeroUsize::MIN.saturating_add(63),
+            stranger_s: number(60),
             handshake_ms: number(5_000),
             head_ms: number(15_000),
             request_ms: number(10_000),
@@ -50,6 +59,10 @@ impl Default for Configuration {
 impl Configuration {
     pub fn handshake(&self) -> Duration {
         milliseconds(self.handshake_ms)
+    }
+
+    pub fn stranger(&self) -> Duration {
+        Duration::from_secs(self.stranger_s.get().into())
     }
 
     pub fn head(&self) -> Duration {
@@ -101,14 +114,19 @@ pub struct Limits {
     services: Counted<ServiceName>,
     devices: Counted<(ServiceName, PairwiseDevice)>,
     origins: Counted<Origin>,
+    look_ups: Counted<Origin>,
+    registry_clients: Counted<Fingerprint>,
 }
 
 impl Limits {
     pub fn new(configuration: &Configuration) -> Self {
+        let look_ups = Quota::per_second(number(LOOK_UPS_PER_S)).allow_burst(number(LOOK_UPS_AT_ONCE));
         Self {
             services: RateLimiter::dashmap(Quota::per_second(configuration.per_service_per_s)),
             devices: RateLimiter::dashmap(Quota::per_minute(configuration.per_device_per_minute)),
             origins: RateLimiter::dashmap(Quota::per_minute(configuration.per_address_per_minute)),
+            look_ups: RateLimiter::dashmap(look_ups),
+            registry_clients: RateLimiter::dashmap(Quota::per_second(configuration.per_service_per_s)),
         }
     }
 
@@ -124,12 +142,24 @@ impl Limits {
         count(&self.origins, &origin)
     }
 
+    /// Counts a question to the database about a credential that may be anybody's invention.
+    pub fn look_up(&self, origin: Origin) -> Result<(), TooMany> {
+        count(&self.look_ups, &origin)
+    }
+
+    /// Counts a request of another authentication server to the registry.
+    pub fn registry_client(&self, certificate: Fingerprint) -> Result<(), TooMany> {
+        count(&self.registry_clients, &certificate)
+    }
+
     /// Forgets whoever has been quiet for long enough to start anew: otherwise every address that ever
     /// asked would stay in memory.
     pub fn forget_the_quiet(&self) {
         self.services.retain_recent();
         self.devices.retain_recent();
         self.origins.retain_recent();
+        self.look_ups.retain_recent();
+        self.registry_clients.retain_recent();
     }
 }
 
@@ -157,6 +187,16 @@ mod tests {
         assert_eq!(limits.device(&name("b"), one), Ok(()));
         limits.forget_the_quiet();
         assert!(limits.device(&name("a"), one).is_err(), "who was not quiet is remembered");
+    }
+
+    #[test]
+    fn unknown_credentials_are_looked_up_so_often() {
+        let limits = Limits::new(&Configuration::default());
+        let (one, other) = (Origin::V4([1; 4]), Origin::V4([2; 4]));
+        let passed = (0..100).filter(|_| limits.look_up(one).is_ok()).count();
+        // The burst, and what a slow machine lets pass meanwhile.
+        assert!((20..40).contains(&passed), "{passed}");
+        assert_eq!(limits.look_up(other), Ok(()));
     }
 
     #[test]

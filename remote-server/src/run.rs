@@ -19,6 +19,7 @@ use vultus_remote_server::attestation::ek_certificate::Roots;
 use vultus_remote_server::ceremonies::{Core, Settings};
 use vultus_remote_server::clock::Clock;
 use vultus_remote_server::configuration::{Configuration, Role};
+use vultus_remote_server::guarded::{self, Forbidden};
 use vultus_remote_server::http::tls::{self, Clients, TlsError};
 use vultus_remote_server::http::{self, Door, Server};
 use vultus_remote_server::initialise::own_address;
@@ -26,6 +27,7 @@ use vultus_remote_server::keys::Keys;
 use vultus_remote_server::registry::{EndorsementRoots, Registry, RemoteRegistry};
 use vultus_remote_server::relying_party;
 use vultus_remote_server::store::Store;
+use zeroize::Zeroizing;
 
 use crate::Failure;
 use crate::upkeep::{self, Checkpoints};
@@ -93,13 +95,14 @@ async fn prepared(configuration: &Configuration) -> Result<Arc<Server>, Failure>
             &there.url,
             &read(&there.ca)?,
             &read(&there.certificate)?,
-            &read(&there.key)?,
+            &read_key(&there.key)?,
         )?),
     };
     let settings = Settings {
         code_window_s: configuration.code_window_s,
         enrolment_window_s: configuration.enrolment_window_s,
         device_clock_tolerance_s: configuration.device_clock_tolerance_s,
+        endorsement_kinds: configuration.endorsement_kinds.clone(),
     };
     let roots = EndorsementRoots::new(endorsement_roots(configuration)?);
     let name = configuration.name.clone();
@@ -109,6 +112,10 @@ async fn prepared(configuration: &Configuration) -> Result<Arc<Server>, Failure>
 
 fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     std::fs::read(path).map_err(|e| format!("{}: {e}", path.display()).into())
+}
+
+fn read_key(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    guarded::read(path, Forbidden::BUT_GROUP_READING).map_err(|e| format!("{}: {e}", path.display()).into())
 }
 
 fn endorsement_roots(configuration: &Configuration) -> Result<Option<Roots>, Failure> {
@@ -264,10 +271,7 @@ async fn attend(
 
 /// Takes over what the files say now. What cannot be taken over stays as it was.
 async fn reload(configuration: &Configuration, server: &Server, certificates: &Certificates) {
-    match server.core.keys.reload(&server.core.store).await {
-        Ok(_) => info!("the server's keys were read again"),
-        Err(e) => error!("the server's keys stay as they were: {e}"),
-    }
+    server.core.keys.follow(&server.core.store).await;
     match certificates.reload(configuration) {
         Ok(()) => info!("the certificates were read again"),
         Err(e) => error!("the certificates stay as they were: {e}"),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use log::{error, info};
+use log::error;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -52,11 +52,7 @@ async fn sweep(server: Arc<Server>, keep_s: u64, mut stopping: watch::Receiver<b
 
 async fn load(server: Arc<Server>, mut stopping: watch::Receiver<bool>) {
     while after(LOADING, &mut stopping).await {
-        match server.core.keys.reload(&server.core.store).await {
-            Ok(true) => info!("keys that were published elsewhere are in use"),
-            Ok(false) => {}
-            Err(e) => error!("the server's keys stay as they were: {e}"),
-        }
+        server.core.keys.follow(&server.core.store).await;
     }
 }
 
@@ -78,19 +74,17 @@ impl Checkpoints {
         Self { file: configuration.audit_checkpoints.clone(), newest: AtomicU64::new(0) }
     }
 
-    /// Signs where the chain ends, if that is not where it ended before.
+    /// Signs where this process's own chain ends, if that is not where it ended before, and if the database
+    /// has it so.
     pub async fn sign(&self, core: &Core) {
-        let (store, instance, file) = (&core.store, core.store.instance(), self.file.as_deref());
-        let end = match store.audit_end(instance).await {
-            Ok(end) => end.and_then(|(sequence, _)| u64::try_from(sequence).ok()).unwrap_or(0),
-            Err(e) => return error!("the audit log could not be read: {e}"),
-        };
-        if end == self.newest.load(Ordering::SeqCst) {
+        let (end, _) = core.store.head();
+        if u64::try_from(end).unwrap_or(0) == self.newest.load(Ordering::SeqCst) {
             return;
         }
-        match admin::sign_end(store, &core.keys, &core.name, instance, file, core.clock.now()).await {
+        let (file, at) = (self.file.as_deref(), core.clock.now());
+        match admin::sign_end(&core.store, &core.keys, &core.name, file, at).await {
             Ok(signed) => self.newest.store(signed.unwrap_or(0), Ordering::SeqCst),
-            Err(e) => error!("the audit log could not be signed: {e}"),
+            Err(e) => error!("the audit log is not signed: {e}"),
         }
     }
 }

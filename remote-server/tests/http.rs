@@ -6,9 +6,9 @@ mod machine;
 
 use std::collections::BTreeSet;
 use std::os::unix::fs::MetadataExt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use machine::{Answer, Identity, Machine, exchange, request, rest};
+use machine::{Answer, Identity, Machine, exchange, kept, request, rest};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -237,6 +237,7 @@ async fn who_stops_half_way_is_closed_and_keeps_nobody_out() {
     assert!(!matches!(rest(&mut silent).await, Err(error) if error.kind() == std::io::ErrorKind::TimedOut));
     let answer = exchange(&mut bodiless, "").await.unwrap();
     assert_eq!((answer.status, answer.reason().as_str()), (408, "unavailable"));
+    assert_eq!(answer.json()["advice"], "start-again", "it may have come about");
     assert_eq!(machine.get("/health").await.status, 200);
 }
 
@@ -256,6 +257,188 @@ async fn one_connection_too_many_is_closed_until_there_is_a_place() {
     };
     timeout(machine::PATIENCE, again).await.unwrap();
     drop(held);
+}
+
+#[tokio::test]
+async fn a_stranger_stays_for_a_while_and_a_service_for_longer() {
+    let limits = "limits = { stranger_s = 2, head_ms = 60000, per_address_per_minute = 1000 }";
+    let machine = Machine::start(limits).await;
+    let mut silent = machine.connect("api", None).await.unwrap();
+    let mut stranger = machine.connect("api", None).await.unwrap();
+    let mut service = machine.connect("api", None).await.unwrap();
+    let asking = kept("GET", "/v1/accounts/nobody", &machine.shop());
+    service.write_all(asking.as_bytes()).await.unwrap();
+    let mut first = [0; 12];
+    service.read_exact(&mut first).await.unwrap();
+    assert_eq!(&first, b"HTTP/1.1 404");
+    // However often a stranger asks.
+    let until = Instant::now() + machine::PATIENCE;
+    while stranger.write_all(kept("GET", "/health", "").as_bytes()).await.is_ok()
+        && timeout(machine::PATIENCE, stranger.read(&mut [0; 4096])).await.is_ok_and(asked)
+    {
+        assert!(Instant::now() < until, "it is never closed");
+        sleep(Duration::from_millis(100)).await;
+    }
+    // Who asks for the first time now gets an answer at most.
+    let _ = silent.write_all(kept("GET", "/health", "").as_bytes()).await;
+    let closed = rest(&mut silent).await;
+    assert!(!matches!(closed, Err(error) if error.kind() == std::io::ErrorKind::TimedOut));
+    // The service came last: its time as a stranger would be over now, too.
+    sleep(Duration::from_millis(1_500)).await;
+    let again = request("GET", "/v1/accounts/nobody", &machine.shop(), "");
+    service.write_all(again.as_bytes()).await.unwrap();
+    let told = String::from_utf8(rest(&mut service).await.unwrap()).unwrap();
+    assert_eq!(told.matches("HTTP/1.1 404").count(), 1, "{told}");
+}
+
+/// Whether there was an answer.
+fn asked(read: std::io::Result<usize>) -> bool {
+    read.is_ok_and(|bytes| bytes > 0)
+}
+
+#[tokio::test]
+async fn what_has_no_route_is_counted_too() {
+    let machine = Machine::start("limits = { per_address_per_minute = 4 }").await;
+    for (method, path, status) in [
+        ("GET", "/nowhere", 404),
+        ("PUT", "/health", 405),
+        ("GET", "/v1", 404),
+        ("BREW", "/v1/registrations", 405),
+        ("GET", "/nowhere", 429),
+        ("PUT", "/health", 429),
+        ("GET", "/health", 429),
+    ] {
+        assert_eq!(machine.ask(method, path, "", "").await.status, status, "{method} {path}");
+    }
+    // A service that names itself is not kept out by its neighbours.
+    assert_eq!(machine.ask("GET", "/v1/accounts/nobody", &machine.shop(), "").await.reason(), "not-found");
+}
+
+#[tokio::test]
+async fn keys_that_nobody_knows_are_looked_up_so_often() {
+    let machine = Machine::start("limits = { per_address_per_minute = 100000 }").await;
+    let mut stream = machine.connect("api", None).await.unwrap();
+    let mut asking = String::new();
+    for number in 0..200 {
+        let key = vultus_protocol::api::to_text(&[number; 32]);
+        let header = format!("Authorization: Bearer vk_{key}\r\n");
+        asking.push_str(&kept("GET", "/v1/accounts/nobody", &header));
+    }
+    asking.push_str(&request("GET", "/v1/accounts/nobody", &machine.shop(), ""));
+    // One after the other, as fast as they are answered.
+    let (mut reading, mut writing) = tokio::io::split(&mut stream);
+    let write = async { writing.write_all(asking.as_bytes()).await };
+    let (_, told) = tokio::join!(write, rest(&mut reading));
+    let told = String::from_utf8(told.unwrap()).unwrap();
+    let (unknown, too_many) = (told.matches("HTTP/1.1 401").count(), told.matches("HTTP/1.1 429").count());
+    assert!(unknown >= 20 && too_many > 0, "{unknown} and {too_many}");
+    // Who is known by now is not kept out; who comes new from the same address may have to wait.
+    let known = async {
+        while machine.ask("GET", "/v1/accounts/nobody", &machine.shop(), "").await.reason() != "not-found" {
+            sleep(Duration::from_millis(50)).await;
+        }
+    };
+    timeout(machine::PATIENCE, known).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_client_of_the_registry_is_counted_by_its_certificate() {
+    let (one, other) = (Identity::new(), Identity::new());
+    let listed = format!("registry_clients = ['{}', '{}']", one.fingerprint(), other.fingerprint());
+    let more = format!("registry_listen = '127.0.0.1:0'\n{listed}\nlimits = {{ per_service_per_s = 1 }}");
+    let machine = Machine::start_for(&[&one, &other], &more).await;
+    let body = json!({ "device_identity": DEVICE }).to_string();
+    let headers = "Content-Type: application/json\r\n";
+    let first = request("POST", "/registry/v1/status", headers, &body).replace("Connection: close\r\n", "");
+    let mut stream = machine.connect("registry", Some(&one)).await.unwrap();
+    let last = request("POST", "/registry/v1/status", headers, &body);
+    stream.write_all([first.as_str(), &first, &first, &last].concat().as_bytes()).await.unwrap();
+    let told = String::from_utf8(rest(&mut stream).await.unwrap()).unwrap();
+    assert!(told.contains("unknown-device") && told.contains("HTTP/1.1 429"), "{told}");
+    let mut stream = machine.connect("registry", Some(&other)).await.unwrap();
+    assert_eq!(exchange(&mut stream, &last).await.unwrap().reason(), "unknown-device");
+}
+
+#[tokio::test]
+async fn a_log_that_somebody_changed_is_not_signed() {
+    let mut machine = Machine::start("instance = 'one'").await;
+    let whole = machine.administer(&["audit", "verify"]);
+    assert_eq!(whole["report"]["from_file"], 1, "the one of init");
+    for device in [DEVICE, "BBBBBBBBBBBBBBBBBBBBBA"] {
+        let opened = machine.ask_as_shop("POST", "/v1/registrations", &opening("alice", device)).await;
+        assert_eq!(opened.status, 200);
+    }
+    let kept = std::fs::read_to_string(machine.folder.join("checkpoints.txt")).unwrap();
+    machine.tamper("UPDATE audit SET at = at + 1 WHERE instance = 'one' AND sequence = 1").await;
+    for command in ["verify", "checkpoint"] {
+        let (status, told, _) = machine.attempt(&["audit", command]);
+        assert_eq!(status, Some(1), "{command}: {told}");
+        assert_eq!(told["report"]["broken"]["why"], "altered");
+    }
+    // What is cut off at the end leaves a chain that is whole, but not the one that was written.
+    machine.tamper("UPDATE audit SET at = at - 1 WHERE instance = 'one' AND sequence = 1").await;
+    machine.tamper("DELETE FROM audit WHERE instance = 'one' AND sequence = 2").await;
+    machine.signal(Signal::TERM);
+    assert!(machine.ended().await.success(), "{}", machine.log());
+    assert!(machine.log().contains("not in the database as it was written"), "{}", machine.log());
+    assert_eq!(std::fs::read_to_string(machine.folder.join("checkpoints.txt")).unwrap(), kept);
+}
+
+#[tokio::test]
+async fn checkpoints_that_are_not_there_are_missed() {
+    let machine = Machine::start("").await;
+    let file = machine.folder.join("checkpoints.txt");
+    let elsewhere = machine.folder.join("elsewhere.txt");
+    std::fs::rename(&file, &elsewhere).unwrap();
+    let (status, told, _) = machine.attempt(&["audit", "verify"]);
+    assert_eq!(status, Some(2), "{told}");
+    assert!(told["error"].as_str().unwrap().contains("checkpoints.txt"), "{told}");
+    let without = machine.administer(&["audit", "verify", "--no-checkpoints"]);
+    assert_eq!(without["report"]["from_file"], 0);
+    let elsewhere = elsewhere.to_str().unwrap();
+    let with = machine.administer(&["audit", "verify", "--checkpoints", elsewhere]);
+    assert_eq!(with["report"]["from_file"], 1);
+    machine.administer(&["audit", "checkpoint", "--no-checkpoints"]);
+    assert!(machine.administer(&["audit", "verify"])["report"]["from_file"].as_u64().unwrap() > 0);
+}
+
+#[tokio::test]
+async fn only_keys_that_the_own_file_vouches_for_are_believed() {
+    let machine = Machine::start("").await;
+    let exported = machine.folder.join("server-keys.txt");
+    let exported = exported.to_str().unwrap();
+    let keys = machine.folder.join("keys.toml");
+    std::fs::rename(&keys, machine.folder.join("away.toml")).unwrap();
+    let (status, told, _) = machine.attempt(&["audit", "verify"]);
+    assert_eq!(status, Some(2), "{told}");
+    machine.administer(&["audit", "verify", "--keys", exported]);
+    // Those of another server, which vouch for nothing here.
+    let other = Machine::start("").await;
+    std::fs::copy(other.folder.join("keys.toml"), &keys).unwrap();
+    let (status, told, _) = machine.attempt(&["audit", "verify"]);
+    assert_eq!(status, Some(1), "{told}");
+    assert_eq!(told["report"]["broken"]["why"], "forged");
+    assert!(told["error"].as_str().unwrap().contains("--keys"), "{told}");
+}
+
+#[tokio::test]
+async fn a_server_without_the_newest_keys_is_not_well() {
+    let mut machine = Machine::start("limits = { per_address_per_minute = 1000 }").await;
+    let (file, old) = (machine.folder.join("keys.toml"), machine.folder.join("old.toml"));
+    std::fs::copy(&file, &old).unwrap();
+    machine.administer(&["admin", "keys", "rotate"]);
+    let new = std::fs::read(&file).unwrap();
+    // As on another machine, to which nobody has copied the new file yet.
+    std::fs::rename(&old, &file).unwrap();
+    machine.signal(Signal::HUP);
+    machine.wait(|machine| machine.log().contains("older keys end as it says")).await;
+    let health = machine.get("/health").await;
+    assert_eq!((health.status, health.reason().as_str()), (503, "unavailable"));
+    assert_eq!(machine.ask_as_shop("POST", "/v1/registrations", &opening("alice", DEVICE)).await.status, 200);
+    std::fs::write(&file, new).unwrap();
+    machine.signal(Signal::HUP);
+    machine.wait(|machine| machine.log().contains("published elsewhere are in use")).await;
+    assert_eq!(machine.get("/health").await.status, 200);
 }
 
 #[tokio::test]
@@ -321,6 +504,18 @@ async fn a_request_that_has_begun_is_finished_before_the_server_stops() {
     assert_eq!(answer.status, 200, "{answer:?}");
     assert!(machine.ended().await.success(), "{}", machine.log());
     assert!(machine.log().contains("\"stopped\""));
+}
+
+#[tokio::test]
+async fn a_key_that_others_may_read_is_not_shown() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let mut machine = Machine::start("").await;
+    let key = machine.folder.join("tls-key.pem");
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o644)).unwrap();
+    machine.signal(Signal::HUP);
+    machine.wait(|machine| machine.log().contains("its mode is 644")).await;
+    assert_eq!(machine.get("/health").await.status, 200, "with the key that it has");
 }
 
 #[tokio::test]

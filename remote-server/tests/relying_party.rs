@@ -271,6 +271,41 @@ async fn an_account_that_was_taken_meanwhile_stays_with_who_took_it() {
 }
 
 #[tokio::test]
+async fn a_name_stays_reserved_while_nobody_knows_whether_it_was_taken() {
+    let shop = shop().await;
+    let first = shop.open("/api/register", registration("alice")).await;
+    let second = shop.open("/api/register", registration("alice")).await;
+    shop.double.twist(Twist::Refuse(Refusal::Unavailable));
+    let (status, told) = shop.complete("/api/register", &first).await;
+    assert_eq!(status, 503);
+    assert_refused(&told, "later");
+    shop.double.twist(Twist::Honest);
+    let completed = shop.complete("/api/register", &second).await;
+    let opened = shop.ask("/api/register", registration("alice")).await;
+    for (status, told) in [completed, opened] {
+        assert_eq!(status, 503, "{told}");
+        assert_refused(&told, "later");
+        assert_eq!(shop.last_event().await["reason"], "reserved");
+    }
+    // Other names are free, and so is this one for the ceremony that nobody heard of.
+    assert_eq!(shop.dance("/api/register", registration("bob")).await.0, 200);
+    assert_eq!(shop.complete("/api/register", &first).await.0, 200);
+    // It is known now what came of it: the server says whose the name is.
+    shop.double.take("alice");
+    assert_eq!(shop.complete("/api/register", &second).await.0, 401);
+}
+
+#[tokio::test]
+async fn a_definite_refusal_reserves_nothing() {
+    let shop = shop().await;
+    let first = shop.open("/api/register", registration("alice")).await;
+    shop.double.twist(Twist::Refuse(Refusal::DeviceRevoked));
+    assert_eq!(shop.complete("/api/register", &first).await.0, 403);
+    shop.double.twist(Twist::Honest);
+    assert_eq!(shop.dance("/api/register", registration("alice")).await.0, 200);
+}
+
+#[tokio::test]
 async fn account_names_cannot_leave_their_path() {
     let shop = shop().await;
     for name in ["a/../b", "a?b#c", "%2e%2e", "Alice Äpfel"] {
@@ -419,6 +454,16 @@ async fn a_key_that_others_may_read_is_not_used() {
     let (_stop, stopped) = watch::channel(false);
     let started = serve(Configuration { api_key_file: open, ..configuration }, stopped).await;
     assert!(matches!(started, Err(Error::Unusable { .. })));
+}
+
+#[tokio::test]
+async fn a_tls_key_that_others_may_read_is_not_used() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_double, configuration, _) = prepare(folder.path()).await;
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+    std::fs::set_permissions(&configuration.tls.key, mode).unwrap();
+    let (_stop, stopped) = watch::channel(false);
+    assert!(matches!(serve(configuration, stopped).await, Err(Error::Unusable { .. })));
 }
 
 #[tokio::test]

@@ -2,18 +2,22 @@
 //! the `vultus` command says.
 
 use std::error::Error;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
+use std::process::Child;
 
 use serde_json::Value;
-use vultus_cli::bus::{CameraProxy, RemoteProxy};
+use vultus_cli::bus::{CameraProxy, ManagerProxy, RemoteProxy};
 use vultus_vision::Observer;
 use zbus::export::ordered_stream::OrderedStreamExt;
 
-use crate::client::{self, block_on};
+use crate::client::block_on;
 use crate::films;
 use crate::machine::{ALICE, Machine, PASSWORD};
 use crate::pictures::Photograph;
-use crate::process::{Finished, PATIENCE};
+use crate::process::{Finished, PATIENCE, system};
 use crate::server::{SHOP, Server};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
@@ -109,6 +113,8 @@ pub struct Ending {
     pub word: String,
     /// What was signed: empty where nothing was.
     pub packet: Vec<u8>,
+    /// What was asked for: server, service, account.
+    pub asked: Vec<[String; 3]>,
     /// The transactions that were shown, each of which was agreed to.
     pub shown: Vec<String>,
 }
@@ -120,31 +126,97 @@ impl Ending {
     }
 }
 
-/// Has root perform a ceremony for a user, as an application on the bus would for its own.
+/// Performs a ceremony as an application on the bus does: for Alice as her own, for anybody else as root's.
 pub fn perform(machine: &Machine, user: &str, order: Order<'_>) -> Result<Ending> {
-    let address = machine.bus_address();
-    block_on(async {
-        let (_bus, _, camera) = client::camera(&address).await?;
-        let ended = tokio::time::timeout(PATIENCE * 2, run(&camera, user, order)).await;
-        ended.map_err(|_| "the ceremony does not end")?
-    })?
+    let uid = if user == "alice" { ALICE } else { 0 };
+    perform_as(machine, uid, user, order, None)
 }
 
-async fn run(camera: &CameraProxy<'_>, user: &str, order: Order<'_>) -> Result<Ending> {
-    let mut transactions = camera.receive_transaction().await?;
-    let mut status = camera.receive_ceremony_status().await?;
-    camera.claim(user).await?;
-    let begun = start(camera, order).await;
-    if let Err(error) = begun {
-        camera.release().await?;
-        return Ok(Ending { word: refusal(error)?, packet: Vec::new(), shown: Vec::new() });
+/// The same by whomever. `confirmed`: the text that is agreed to, where it is not what was shown.
+pub fn perform_as(
+    machine: &Machine,
+    uid: u32,
+    user: &str,
+    order: Order<'_>,
+    confirmed: Option<&str>,
+) -> Result<Ending> {
+    let (relay, stream) = Relay::start(machine, uid)?;
+    let ending = block_on(async {
+        let bus = zbus::connection::Builder::unix_stream(stream).user_id(uid).build().await?;
+        let path = ManagerProxy::new(&bus).await?.get_default_camera().await?;
+        let camera = CameraProxy::builder(&bus).path(path).build().await?;
+        let ended = tokio::time::timeout(PATIENCE * 2, run(&camera, user, order, confirmed)).await;
+        ended.map_err(|_| "the ceremony does not end")?
+    })?;
+    drop(relay);
+    ending
+}
+
+/// A process of a user that passes on what a client of the bus writes: the bus, `vultusd` and polkit take the
+/// client for that process.
+struct Relay(Child);
+
+/// Between its standard input, which is a socket, and the bus.
+const RELAY: &str = "\
+import select, socket, sys
+near, far = socket.socket(fileno=0), socket.socket(socket.AF_UNIX)
+far.connect(sys.argv[1])
+other = {near: far, far: near}
+while True:
+    for ready in select.select([near, far], [], [])[0]:
+        piece = ready.recv(65536)
+        if not piece:
+            sys.exit()
+        other[ready].sendall(piece)
+";
+
+impl Relay {
+    fn start(machine: &Machine, uid: u32) -> Result<(Self, UnixStream)> {
+        let (own, its) = UnixStream::pair()?;
+        let mut command = system("/usr/bin/python3");
+        command.args(["-I", "-c", RELAY]).arg(machine.path("run/bus")).stdin(OwnedFd::from(its));
+        if uid != 0 {
+            command.uid(uid).gid(uid);
+        }
+        Ok((Self(command.spawn()?), own))
     }
-    let mut shown = Vec::new();
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        // It ends by itself with the connection, and may have done so.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+async fn run(
+    camera: &CameraProxy<'_>,
+    user: &str,
+    order: Order<'_>,
+    confirmed: Option<&str>,
+) -> Result<Ending> {
+    let mut requests = camera.receive_request().await?;
+    let mut status = camera.receive_ceremony_status().await?;
+    let (mut asked, mut shown) = (Vec::new(), Vec::new());
+    if let Err(error) = camera.claim(user).await {
+        return Ok(Ending { word: refusal(error)?, packet: Vec::new(), asked, shown });
+    }
+    if let Err(error) = start(camera, order).await {
+        camera.release().await?;
+        return Ok(Ending { word: refusal(error)?, packet: Vec::new(), asked, shown });
+    }
     let (word, packet) = loop {
         tokio::select! {
-            Some(signal) = transactions.next() => {
-                shown.push(signal.args()?.text.to_owned());
-                camera.confirm().await?;
+            // What is asked for comes before its end.
+            biased;
+            Some(signal) = requests.next() => {
+                let said = signal.args()?;
+                asked.push([said.server, said.service, said.account].map(str::to_owned));
+                if !said.transaction.is_empty() {
+                    shown.push(said.transaction.to_owned());
+                    camera.confirm(confirmed.unwrap_or(said.transaction)).await?;
+                }
             }
             Some(signal) = status.next() => {
                 let said = signal.args()?;
@@ -156,7 +228,7 @@ async fn run(camera: &CameraProxy<'_>, user: &str, order: Order<'_>) -> Result<E
         }
     };
     camera.release().await?;
-    Ok(Ending { word, packet, shown })
+    Ok(Ending { word, packet, asked, shown })
 }
 
 async fn start(camera: &CameraProxy<'_>, order: Order<'_>) -> zbus::Result<()> {

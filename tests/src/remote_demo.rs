@@ -63,7 +63,8 @@ impl<'a> Stage<'a> {
         }
         let done = self.at_shop(&[&payment[..], &["--yes"]].concat())?;
         said(&done, 0)?;
-        let shown = done.err.lines().find(|line| line.starts_with("Pay ")).ok_or("nothing was shown")?;
+        let shown = done.err.lines().find_map(|line| line.strip_prefix("| "));
+        let shown = shown.filter(|line| line.starts_with("Pay ")).ok_or("nothing was shown")?;
         Ok(format!("shown and signed: {shown:?}; declined first: {}", declined["result"]))
     }
 

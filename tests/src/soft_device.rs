@@ -187,7 +187,7 @@ impl SoftDevice {
         let enrolment = self.enrolment(now)?;
         let (id, device) = (enrolment.id, self.row(&enrolment, now));
         store.open_enrolment(enrolment, self.event(now, "enrolment-opened", id)).await?;
-        match store.enrol(&id, now, device, self.event(now, "enrolled", id)).await? {
+        match store.enrol(&id, now, device, &random()?, self.event(now, "enrolled", id)).await? {
             Consumed::Yes(_) => Ok(()),
             other => Err(DeviceError::NotTaken(other)),
         }
@@ -264,7 +264,7 @@ impl SoftDevice {
             device_key: *self.device.public(),
             device_public: self.device.public_area(SIGNING),
             attestation_public: self.attestation.public_area(ATTESTING),
-            secret: random()?,
+            secret_hash: random()?,
             nonce: random()?,
             endorsement: random()?,
             vendor: "none".to_owned(),

@@ -99,9 +99,9 @@ const CALLS: [Call; 31] = [
     call(CAMERA, "AuthenticateStart", NO_PACKET, Who::Active, NOT_CLAIMED),
     call(CAMERA, "DeregisterStart", NO_PACKET, Who::ActiveAsked, NOT_CLAIMED),
     call(CAMERA, "VerifyWithAssertionStart", &["ays", "1", "0", "app.example"], Who::Active, NOT_CLAIMED),
-    call(CAMERA, "Confirm", &[], Who::Anybody, NOT_CLAIMED),
+    call(CAMERA, "Confirm", &["s", "x"], Who::Anybody, NOT_CLAIMED),
     call(CAMERA, "CeremonyStop", &[], Who::Anybody, NOT_CLAIMED),
-    call(REMOTE, "ListServers", &[], Who::Active, Outcome::Reply("a(sts) 0")),
+    call(REMOTE, "ListServers", &[], Who::ActiveAsked, Outcome::Reply("a(sts) 0")),
     call(REMOTE, "UpdateServerKeys", NO_PACKET, Who::Active, REJECTED),
     call(REMOTE, "GetDeviceInformation", &["ss", "a.example", "b.example"], Who::Active, NOT_PINNED),
     call(REMOTE, "BeginDeviceEnrolment", &["s", "a.example"], Who::ActiveAsked, NOT_PINNED),
@@ -117,7 +117,13 @@ const CALLS: [Call; 31] = [
     )),
     call(REMOTE, "FinishRegistration", NO_PACKET, Who::Active, REJECTED),
     call(REMOTE, "FinishDeregistration", NO_PACKET, Who::Active, REJECTED),
-    call(REMOTE, "GetAssertionKey", &["s", "app.example"], Who::Active, Outcome::Reply("ay 65 4 ")),
+    call(
+        REMOTE,
+        "GetAssertionKey",
+        &["s", "app.example"],
+        Who::Active,
+        Outcome::Refusal("no assertion was signed for this audience yet"),
+    ),
 ];
 
 /// What a call by `busctl` came to.

@@ -4,14 +4,21 @@
 
 use std::error::Error;
 use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::path::Path;
+use std::sync::Arc;
 
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::{Value, json};
 use vultus_protocol::api::to_text;
 use vultus_tests::backend::{AUTHENTICATIONS, Answer, Backend, Https, REGISTRATIONS, events, last_refusal};
 use vultus_tests::device::{
-    self, HERSELF, Order, STRANGER, perform, refusal, remote, said, shop, to_server, towards,
+    self, HERSELF, Order, STRANGER, perform, perform_as, refusal, remote, said, shop, to_server, towards,
 };
-use vultus_tests::machine::{ALICE, Machine, PASSWORD};
+use vultus_tests::machine::{ALICE, BOB, Machine, PASSWORD};
 use vultus_tests::process::{Finished, wait_until};
 use vultus_tests::server::{OTHER, Plan, SHOP, Server, accepted};
 
@@ -45,6 +52,9 @@ fn each_refusal_has_its_word() -> Result {
     packets_of_another_server(&scene)?;
     packets_for_another_device(&scene)?;
     packets_for_another_user(&scene)?;
+    nobody_registers_for_alice(&scene)?;
+    another_text_is_not_agreed_to(&scene)?;
+    what_was_not_typed_is_not_sent(&scene)?;
     answers_that_were_altered_or_misused(&scene)?;
     answers_of_another_service(&scene)?;
     a_code_that_was_used(&scene)?;
@@ -81,6 +91,24 @@ impl Scene {
     /// Opens an authentication, by the shop's backend.
     fn opened(&self) -> Result<Answer> {
         self.backend()?.open(AUTHENTICATIONS, &self.wish()?)?.accepted()
+    }
+
+    /// The same, with a text that the person is to agree to.
+    fn asked_to_agree(&self, text: &str) -> Result<Answer> {
+        let mut wish = self.wish()?;
+        wish["transaction"] = text.into();
+        self.backend()?.open(AUTHENTICATIONS, &wish)?.accepted()
+    }
+
+    /// What the command says where the shop hands on this packet.
+    fn at_crooked_shop(&self, opened: &Answer, action: &[&str]) -> Result<Finished> {
+        let port = crooked_shop(&self.machine.path("server"), opened.body.to_string())?;
+        let (url, ca) = (format!("https://127.0.0.1:{port}"), self.server.ca());
+        let ca = ca.to_str().ok_or("a path is not text")?;
+        let mut words = vec!["--json", "account"];
+        words.extend(action);
+        words.extend(["--server", SERVER, "--service", SHOP, "--shop", &url, "--ca", ca]);
+        Ok(self.machine.vultus(ALICE, &words, "")?)
     }
 
     /// The word of a ceremony that signs nothing.
@@ -210,6 +238,103 @@ fn packets_for_another_user(scene: &Scene) -> Result {
     let opened = scene.opened()?;
     assert_eq!(scene.unsigned("bob", Order::Authenticate(&opened.packet()?))?, "not-registered");
     Ok(())
+}
+
+/// Not even root: the receipt would be nobody's to give.
+fn nobody_registers_for_alice(scene: &Scene) -> Result {
+    let opened = scene.backend()?.open(REGISTRATIONS, &scene.wish()?)?.accepted()?.packet()?;
+    for order in [Order::Register(&opened), Order::Deregister(&opened)] {
+        let ending = perform_as(&scene.machine, 0, "alice", order, None)?;
+        assert_eq!((ending.word.as_str(), ending.asked.len()), ("PermissionDenied", 0));
+    }
+    // Nor Bob, who may not even claim the camera for her.
+    let ending = perform_as(&scene.machine, BOB, "alice", Order::Register(&opened), None)?;
+    assert_eq!(ending.word, "PermissionDenied");
+    Ok(())
+}
+
+/// The vault compares the text that was agreed to with the one that the server signed.
+fn another_text_is_not_agreed_to(scene: &Scene) -> Result {
+    let opened = scene.asked_to_agree("Pay 99.00 EUR to Mallory")?;
+    let packet = opened.packet()?;
+    let order = Order::Authenticate(&packet);
+    for other in ["Pay 9.00 EUR to Mallory", "Pay 99.00 EUR to Mallory\n", "yes"] {
+        let ending = perform_as(&scene.machine, ALICE, "alice", order, Some(other))?;
+        assert_eq!((ending.word.as_str(), ending.packet.len()), ("not-confirmed", 0), "{other:?}");
+        assert_eq!(ending.asked, [[SERVER, SHOP, "alice"]]);
+    }
+    let ending = perform_as(&scene.machine, ALICE, "alice", order, None)?;
+    assert_eq!(ending.shown, ["Pay 99.00 EUR to Mallory"]);
+    scene.completed(&opened, &ending.signed()?)?.accepted()?;
+    Ok(())
+}
+
+/// A shop may hand on another packet than the one that was asked for; the command does not answer it.
+fn what_was_not_typed_is_not_sent(scene: &Scene) -> Result {
+    let opened = scene.opened()?;
+    let other = Backend::of(&scene.server, OTHER)?;
+    let device = towards(&scene.machine, &scene.server, OTHER)?;
+    let elsewhere =
+        other.open(REGISTRATIONS, &json!({ "account": "alice", "device": device }))?.accepted()?;
+    let paid = scene.asked_to_agree("Pay 99.00 EUR to Mallory")?;
+    let pay = ["pay", "alice", "--amount", "9.00", "--to", "Mallory", "--yes"];
+    let twists: [(&Answer, &[&str], &str); 4] = [
+        (&opened, &["authenticate", "carol"], "another-request"),
+        (&elsewhere, &["register", "alice"], "another-request"),
+        (&paid, &pay, "another-request"),
+        (&opened, &pay[..6], "no-transaction"),
+    ];
+    for (packet, action, word) in twists {
+        let done = scene.at_crooked_shop(packet, action)?;
+        let told = said(&done, 1)?;
+        assert_eq!((&told["result"], &told["signed"]), (&json!(word), &json!(false)), "{action:?}: {done:?}");
+    }
+    // None of it was answered: the packet still serves.
+    let signed = scene.signed(&opened)?;
+    scene.completed(&opened, &signed)?.accepted()?;
+    Ok(())
+}
+
+/// Answers one request with this body, whatever was asked, and is gone: its port. It shows the certificate
+/// of the server of this folder.
+fn crooked_shop(folder: &Path, body: String) -> Result<u16> {
+    // Another part of this process may have chosen it before.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let chain = CertificateDer::pem_file_iter(folder.join("tls.pem"))?.collect::<std::result::Result<_, _>>()?;
+    let key = PrivateKeyDer::from_pem_file(folder.join("tls-key.pem"))?;
+    let configuration = ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key)?;
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let port = listener.local_addr()?.port();
+    std::thread::spawn(move || {
+        // Where it fails, the command says that it had no answer.
+        let _ = answer_once(&listener, Arc::new(configuration), &body);
+    });
+    Ok(port)
+}
+
+fn answer_once(listener: &TcpListener, configuration: Arc<ServerConfig>, body: &str) -> Result {
+    let (stream, _) = listener.accept()?;
+    let mut stream = StreamOwned::new(ServerConnection::new(configuration)?, stream);
+    let mut request = Vec::new();
+    let mut piece = [0; 4096];
+    while !is_whole(&request) {
+        let read = stream.read(&mut piece)?;
+        if read == 0 {
+            return Err("no whole request".into());
+        }
+        request.extend_from_slice(&piece[..read]);
+    }
+    let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close";
+    write!(stream, "{head}\r\ncontent-length: {}\r\n\r\n{body}", body.len())?;
+    stream.conn.send_close_notify();
+    stream.flush()?;
+    Ok(())
+}
+
+/// Whether a request is there to its last byte: one JSON object, which holds no line of its own.
+fn is_whole(request: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(request);
+    text.split_once("\r\n\r\n").is_some_and(|(_, body)| serde_json::from_str::<Value>(body).is_ok())
 }
 
 /// None of it uses the code up: the right answer still counts afterwards.

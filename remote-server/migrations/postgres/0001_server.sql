@@ -22,10 +22,13 @@ CREATE TABLE ceremonies (
     kind BIGINT NOT NULL,
     challenge BYTEA NOT NULL,
     account_key BIGINT,
+    -- Of registrations alone: an account that is taken away burns them.
+    virtual_account BYTEA,
     expires_at BIGINT NOT NULL,
     consumed_at BIGINT
 );
 CREATE INDEX ceremonies_by_end ON ceremonies (expires_at);
+CREATE INDEX registrations_by_account ON ceremonies (virtual_account) WHERE virtual_account IS NOT NULL;
 
 -- What is registered. Rows stay when they count no more.
 CREATE TABLE service_keys (
@@ -43,9 +46,18 @@ CREATE TABLE service_keys (
     ended_at BIGINT
 );
 CREATE INDEX service_keys_by_device ON service_keys (device, service);
-CREATE INDEX service_keys_by_account ON service_keys (account, service);
+CREATE INDEX service_keys_by_account ON service_keys (account, service, id);
+CREATE INDEX suspended_service_keys ON service_keys (account, service) WHERE status = 2;
 -- One key for each account on each device, whichever instance registers it.
 CREATE UNIQUE INDEX one_active_service_key ON service_keys (device, virtual_account, service) WHERE status = 1;
+
+-- Whether a TPM counts, under whichever identity it comes. Its row is also what orders an enrolment and a
+-- change of status: the one waits for the other.
+CREATE TABLE tpms (
+    endorsement BYTEA PRIMARY KEY,
+    status BIGINT NOT NULL,
+    status_at BIGINT NOT NULL
+);
 
 CREATE TABLE devices (
     identity BYTEA PRIMARY KEY,
@@ -63,6 +75,9 @@ CREATE TABLE devices (
 CREATE INDEX devices_by_endorsement ON devices (endorsement);
 -- One identity for each TPM.
 CREATE UNIQUE INDEX one_active_device ON devices (endorsement) WHERE status = 1;
+-- What a device is called towards services follows from its secret: no two TPMs have the same.
+CREATE INDEX devices_by_secret ON devices (pairwise_secret);
+CREATE UNIQUE INDEX one_active_secret ON devices (pairwise_secret) WHERE status = 1;
 
 CREATE TABLE enrolments (
     id BYTEA PRIMARY KEY,
@@ -70,7 +85,7 @@ CREATE TABLE enrolments (
     device_key BYTEA NOT NULL,
     device_public BYTEA NOT NULL,
     attestation_public BYTEA NOT NULL,
-    secret BYTEA NOT NULL,
+    secret_hash BYTEA NOT NULL,
     nonce BYTEA NOT NULL,
     endorsement BYTEA NOT NULL,
     vendor TEXT COLLATE "C" NOT NULL,
@@ -78,7 +93,9 @@ CREATE TABLE enrolments (
     model TEXT COLLATE "C" NOT NULL,
     issued_at BIGINT NOT NULL,
     expires_at BIGINT NOT NULL,
-    consumed_at BIGINT
+    consumed_at BIGINT,
+    -- SHA-256 of the proof that consumed it.
+    proof_hash BYTEA
 );
 CREATE INDEX enrolments_by_end ON enrolments (expires_at);
 

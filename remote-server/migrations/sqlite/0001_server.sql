@@ -22,10 +22,13 @@ CREATE TABLE ceremonies (
     kind INTEGER NOT NULL,
     challenge BLOB NOT NULL,
     account_key INTEGER,
+    -- Of registrations alone: an account that is taken away burns them.
+    virtual_account BLOB,
     expires_at INTEGER NOT NULL,
     consumed_at INTEGER
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX ceremonies_by_end ON ceremonies (expires_at);
+CREATE INDEX registrations_by_account ON ceremonies (virtual_account) WHERE virtual_account IS NOT NULL;
 
 -- What is registered. Rows stay when they count no more.
 CREATE TABLE service_keys (
@@ -43,9 +46,18 @@ CREATE TABLE service_keys (
     ended_at INTEGER
 ) STRICT;
 CREATE INDEX service_keys_by_device ON service_keys (device, service);
-CREATE INDEX service_keys_by_account ON service_keys (account, service);
+CREATE INDEX service_keys_by_account ON service_keys (account, service, id);
+CREATE INDEX suspended_service_keys ON service_keys (account, service) WHERE status = 2;
 -- One key for each account on each device, whichever instance registers it.
 CREATE UNIQUE INDEX one_active_service_key ON service_keys (device, virtual_account, service) WHERE status = 1;
+
+-- Whether a TPM counts, under whichever identity it comes. Its row is also what orders an enrolment and a
+-- change of status: the one waits for the other.
+CREATE TABLE tpms (
+    endorsement BLOB PRIMARY KEY NOT NULL,
+    status INTEGER NOT NULL,
+    status_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE devices (
     identity BLOB PRIMARY KEY NOT NULL,
@@ -63,6 +75,9 @@ CREATE TABLE devices (
 CREATE INDEX devices_by_endorsement ON devices (endorsement);
 -- One identity for each TPM.
 CREATE UNIQUE INDEX one_active_device ON devices (endorsement) WHERE status = 1;
+-- What a device is called towards services follows from its secret: no two TPMs have the same.
+CREATE INDEX devices_by_secret ON devices (pairwise_secret);
+CREATE UNIQUE INDEX one_active_secret ON devices (pairwise_secret) WHERE status = 1;
 
 CREATE TABLE enrolments (
     id BLOB PRIMARY KEY NOT NULL,
@@ -70,7 +85,7 @@ CREATE TABLE enrolments (
     device_key BLOB NOT NULL,
     device_public BLOB NOT NULL,
     attestation_public BLOB NOT NULL,
-    secret BLOB NOT NULL,
+    secret_hash BLOB NOT NULL,
     nonce BLOB NOT NULL,
     endorsement BLOB NOT NULL,
     vendor TEXT NOT NULL,
@@ -78,7 +93,9 @@ CREATE TABLE enrolments (
     model TEXT NOT NULL,
     issued_at INTEGER NOT NULL,
     expires_at INTEGER NOT NULL,
-    consumed_at INTEGER
+    consumed_at INTEGER,
+    -- SHA-256 of the proof that consumed it.
+    proof_hash BLOB
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX enrolments_by_end ON enrolments (expires_at);
 

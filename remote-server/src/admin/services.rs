@@ -109,13 +109,16 @@ async fn add(
 }
 
 async fn rotate(desk: &Desk, name: ServiceName, key_file: Option<&Path>) -> Result<Outcome, Error> {
-    let Some(service) = desk.store.service(&name).await? else {
+    if desk.store.service(&name).await?.is_none() {
         return Ok(Outcome::refused("there is no such service"));
-    };
+    }
     let key = ApiKey::generate()?;
     let handed = hand_over(&key, key_file)?;
-    let service = Service { api_key_hash: Some(key.hash()), ..service };
-    desk.store.put_service(service, desk.event("service-key-rotated", Some(name.clone()))).await?;
+    let event = desk.event("service-key-rotated", Some(name.clone()));
+    // Its status stays what another command may make of it meanwhile.
+    if !desk.store.set_service_api_key(&name, &key.hash(), event).await? {
+        return Ok(Outcome::refused("there is no such service"));
+    }
     Ok(told(&name, "has a new key", Some(handed)))
 }
 

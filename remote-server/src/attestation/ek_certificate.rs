@@ -2,7 +2,6 @@
 //! the administrator trusts, certified this endorsement key. It fetches nothing, and does not ask whether the
 //! certificate was revoked.
 
-use ring::digest;
 use x509_parser::asn1_rs::Tag;
 use x509_parser::certificate::X509Certificate;
 
@@ -41,13 +40,6 @@ pub fn check(
     Vendor::read(&leaf)
 }
 
-/// SHA-256 of the certified key (its SubjectPublicKeyInfo), by which a TPM is known again. It does not check
-/// the certificate.
-pub fn fingerprint(certificate: &[u8]) -> Result<[u8; 32], AttestationError> {
-    let digest = digest::digest(&digest::SHA256, parse(certificate)?.public_key().raw);
-    digest.as_ref().try_into().map_err(|_| Malformed("certificate"))
-}
-
 /// Whether the certificate's key is this one. DER has one spelling for a key, so bytes are compared.
 fn certifies(certificate: &X509Certificate<'_>, ek: &EndorsementPublic) -> bool {
     let key = certificate.public_key();
@@ -84,7 +76,7 @@ fn check_usage(certificate: &X509Certificate<'_>, ek: &EndorsementPublic) -> Res
 mod tests {
     use std::slice;
 
-    use rcgen::{BasicConstraints, ExtendedKeyUsagePurpose, IsCa, KeyUsagePurpose, PublicKeyData};
+    use rcgen::{BasicConstraints, ExtendedKeyUsagePurpose, IsCa, KeyUsagePurpose};
 
     use super::*;
     use crate::attestation::fixtures::{ecc_public, rsa_public};
@@ -133,23 +125,10 @@ mod tests {
         assert!(taken(&leaf));
         for length in 0..leaf.len() {
             assert!(!taken(&leaf[..length]), "{length} bytes");
-            assert!(fingerprint(&leaf[..length]).is_err(), "{length} bytes");
         }
         for more in [vec![0], leaf.clone(), vec![0; 9000]] {
-            let bytes = [leaf.as_slice(), &more].concat();
-            assert!(!taken(&bytes) && fingerprint(&bytes).is_err());
+            assert!(!taken(&[leaf.as_slice(), &more].concat()));
         }
-    }
-
-    #[test]
-    fn the_fingerprint_is_that_of_the_key() {
-        let case = Case::new();
-        let (_, _, leaf) = case.issue();
-        let (_, _, renewed) = case.issue();
-        assert_ne!(leaf, renewed);
-        let expected = digest::digest(&digest::SHA256, &case.key.subject_public_key_info());
-        assert_eq!(fingerprint(&leaf).unwrap(), expected.as_ref());
-        assert_eq!(fingerprint(&leaf), fingerprint(&renewed));
     }
 
     proptest::proptest! {
@@ -161,7 +140,6 @@ mod tests {
             let case = Case::new();
             let roots = Roots::from_pem(&case.issue().0).unwrap();
             proptest::prop_assert!(check(&bytes, slice::from_ref(&bytes), &roots, NOW, &case.ek).is_err());
-            proptest::prop_assert!(fingerprint(&bytes).is_err());
             proptest::prop_assert!(Roots::from_pem(&text).is_err());
         }
     }

@@ -3,6 +3,8 @@
 //! over its name does.
 
 use ring::digest;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use super::AttestationError::{self, Malformed, Unsupported, WrongAttributes};
 use super::marshalled::Marshalled;
@@ -131,6 +133,15 @@ pub struct Protection {
     pub cipher: Cipher,
 }
 
+/// Of which kind an endorsement key is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum EndorsementKind {
+    #[serde(rename = "rsa-2048")]
+    Rsa2048,
+    #[serde(rename = "p-384")]
+    P384,
+}
+
 /// An endorsement key: one under which a TPM opens what was encrypted to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EndorsementPublic {
@@ -165,6 +176,24 @@ impl EndorsementPublic {
         };
         input.end()?;
         Ok(key)
+    }
+
+    pub fn kind(&self) -> EndorsementKind {
+        match self {
+            Self::Rsa2048 { .. } => EndorsementKind::Rsa2048,
+            Self::P384 { .. } => EndorsementKind::P384,
+        }
+    }
+
+    /// SHA-256 over the kind and the key itself, by which a TPM is known again: however a certificate or a
+    /// public area spells the key, it is the same.
+    pub fn fingerprint(&self) -> [u8; 32] {
+        let hash = Sha256::new_with_prefix(b"vultus endorsement key 1");
+        let hash = match self {
+            Self::Rsa2048 { modulus, .. } => hash.chain_update(b"rsa-2048").chain_update(modulus),
+            Self::P384 { x, y, .. } => hash.chain_update(b"p-384").chain_update(x).chain_update(y),
+        };
+        hash.finalize().into()
     }
 }
 
@@ -269,6 +298,44 @@ mod tests {
         };
         assert_eq!(modulus.as_slice(), &rsa_area(RSA_STORAGE)[58..]);
         assert_eq!(protection, Protection { hash: NameHash::Sha256, cipher: Cipher::Aes128 });
+    }
+
+    #[test]
+    fn the_fingerprint_is_that_of_the_key_alone() {
+        let EndorsementPublic::Rsa2048 { mut modulus, .. } = rsa_public() else {
+            panic!("it is RSA");
+        };
+        let EndorsementPublic::P384 { mut x, y, .. } = ecc_public() else {
+            panic!("it is P-384");
+        };
+        // The same key under another name algorithm and cipher.
+        let protection = Protection { hash: NameHash::Sha384, cipher: Cipher::Aes256 };
+        let rsa = EndorsementPublic::Rsa2048 { modulus, protection };
+        assert_eq!(rsa.fingerprint(), rsa_public().fingerprint());
+        let protection = Protection { hash: NameHash::Sha256, cipher: Cipher::Aes128 };
+        let ecc = EndorsementPublic::P384 { x, y, protection };
+        assert_eq!(ecc.fingerprint(), ecc_public().fingerprint());
+        // Another key, and another kind.
+        (modulus[100], x[0]) = (modulus[100] ^ 1, x[0] ^ 1);
+        let others = [
+            EndorsementPublic::Rsa2048 { modulus, protection }.fingerprint(),
+            EndorsementPublic::P384 { x, y, protection }.fingerprint(),
+            ecc.fingerprint(),
+        ];
+        for other in others {
+            assert_ne!(other, rsa.fingerprint());
+        }
+        assert_ne!(others[1], others[2]);
+    }
+
+    #[test]
+    fn kinds_have_stable_words() {
+        let kinds = [(EndorsementKind::Rsa2048, r#""rsa-2048""#), (EndorsementKind::P384, r#""p-384""#)];
+        for (kind, word) in kinds {
+            assert_eq!(serde_json::to_string(&kind).unwrap(), word);
+            assert_eq!(serde_json::from_str::<EndorsementKind>(word).unwrap(), kind);
+        }
+        assert_eq!((rsa_public().kind(), ecc_public().kind()), (kinds[0].0, kinds[1].0));
     }
 
     #[test]

@@ -54,6 +54,23 @@ impl Checkpoint {
         Ok(end.map(|(sequence, hash)| Self::new(server.clone(), instance, Head { sequence, hash }, at)))
     }
 
+    /// Where the chain ends that this process itself writes, to be signed; nothing where it has no rows. What
+    /// the database says must agree: rows that were written since may follow, and none may have changed.
+    pub async fn of_writer(store: &Store, server: &ServerName, at: u64) -> Result<Option<Self>, AuditError> {
+        let (instance, (sequence, hash)) = (store.instance(), store.head());
+        let head = Head { sequence, hash };
+        let not_as_written = || AuditError::NotAsWritten { instance: instance.to_owned(), sequence };
+        if head == Head::START {
+            return Ok(None);
+        }
+        let rows = store.audit_rows(instance, sequence, 1).await?;
+        let found = rows.first().ok_or_else(not_as_written)?;
+        if found.sequence != sequence || found.hash != hash {
+            return Err(not_as_written());
+        }
+        Ok(Some(Self::new(server.clone(), instance, head, at)))
+    }
+
     /// Keeps the signed packet in the database, and as a line of base64url in a file, where there is one:
     /// best on another machine.
     pub async fn keep(&self, store: &Store, packet: &[u8], file: Option<&Path>) -> Result<(), AuditError> {

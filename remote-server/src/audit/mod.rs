@@ -43,4 +43,7 @@ pub enum AuditError {
     /// The file of checkpoints cannot be read or written.
     #[error("the file of checkpoints: {0}")]
     File(#[from] std::io::Error),
+    /// Somebody changed the database: it does not have the row that this process wrote.
+    #[error("row {sequence} of {instance} is not in the database as it was written: nothing is signed")]
+    NotAsWritten { instance: String, sequence: i64 },
 }

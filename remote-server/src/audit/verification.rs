@@ -21,6 +21,8 @@ pub struct Report {
     pub instances: Vec<Chain>,
     /// The first flaw.
     pub broken: Option<Broken>,
+    /// How many checkpoints the file has, where they are sound. Those of the database alone prove little.
+    pub from_file: usize,
 }
 
 /// One instance's chain.
@@ -29,6 +31,9 @@ pub struct Chain {
     pub instance: String,
     pub rows: u64,
     pub checkpoints: usize,
+    /// Where it ends, as every hash was computed again.
+    #[serde(skip)]
+    pub end: Head,
 }
 
 /// Where the log is not what was written.
@@ -65,9 +70,12 @@ pub async fn verify(
     key: impl Fn(KeyId) -> Option<PublicKey>,
     file: Option<&Path>,
 ) -> Result<Report, AuditError> {
-    let mut report = Report { instances: Vec::new(), broken: None };
+    let mut report = Report { instances: Vec::new(), broken: None, from_file: 0 };
     let checkpoints = match collect(store, &key, file).await? {
-        Ok(checkpoints) => checkpoints,
+        Ok((checkpoints, from_file)) => {
+            report.from_file = from_file;
+            checkpoints
+        }
         Err(broken) => return Ok(Report { broken: Some(broken), ..report }),
     };
     let mut names: BTreeSet<String> = store.instances().await?.into_iter().collect();
@@ -76,7 +84,10 @@ pub async fn verify(
     for instance in names {
         let signed = checkpoints.get(&instance).unwrap_or(&none);
         match walk(store, &instance, signed).await? {
-            Ok(rows) => report.instances.push(Chain { instance, rows, checkpoints: signed.len() }),
+            Ok(end) => {
+                let rows = u64::try_from(end.sequence).unwrap_or(0);
+                report.instances.push(Chain { instance, rows, checkpoints: signed.len(), end });
+            }
             Err((sequence, why)) => {
                 report.broken = Some(Broken { instance, sequence, why });
                 return Ok(report);
@@ -86,12 +97,13 @@ pub async fn verify(
     Ok(report)
 }
 
-/// The checkpoints of the database and of the file, where every one of them is signed.
+/// The checkpoints of the database and of the file, where every one of them is signed; and how many the file
+/// has.
 async fn collect(
     store: &Store,
     key: &impl Fn(KeyId) -> Option<PublicKey>,
     file: Option<&Path>,
-) -> Result<Result<Checkpoints, Broken>, AuditError> {
+) -> Result<Result<(Checkpoints, usize), Broken>, AuditError> {
     let mut checkpoints = Checkpoints::new();
     for (instance, sequence, packet) in store.checkpoints().await? {
         let sound = signed(&packet, key).filter(|c| c.instance == instance && place(c) == sequence);
@@ -99,15 +111,17 @@ async fn collect(
             return Ok(Err(Broken { instance, sequence, why }));
         }
     }
-    let Some(file) = file else { return Ok(Ok(checkpoints)) };
+    let Some(file) = file else { return Ok(Ok((checkpoints, 0))) };
+    let mut from_file = 0;
     for line in std::fs::read_to_string(file)?.lines() {
         let sound = from_text(line).ok().and_then(|packet| signed(&packet, key));
         let (instance, sequence) = sound.as_ref().map(|c| (c.instance.clone(), place(c))).unwrap_or_default();
         if let Err(why) = sound.map_or(Err(Flaw::Forged), |c| add(&mut checkpoints, &c)) {
             return Ok(Err(Broken { instance, sequence, why }));
         }
+        from_file += 1;
     }
-    Ok(Ok(checkpoints))
+    Ok(Ok((checkpoints, from_file)))
 }
 
 fn signed(packet: &[u8], key: &impl Fn(KeyId) -> Option<PublicKey>) -> Option<Checkpoint> {
@@ -127,12 +141,12 @@ fn place(checkpoint: &Checkpoint) -> i64 {
     i64::try_from(checkpoint.sequence).unwrap_or(i64::MAX)
 }
 
-/// How many rows a chain has, or the first that is not as it was written.
+/// Where a chain ends, or the first row that is not as it was written.
 async fn walk(
     store: &Store,
     instance: &str,
     signed: &BTreeMap<i64, [u8; 32]>,
-) -> Result<Result<u64, (i64, Flaw)>, AuditError> {
+) -> Result<Result<Head, (i64, Flaw)>, AuditError> {
     let mut head = Head::START;
     // What somebody put before the first row is to be seen too.
     let mut from = i64::MIN;
@@ -152,7 +166,7 @@ async fn walk(
     if signed.last_key_value().is_some_and(|(newest, _)| *newest > head.sequence) {
         return Ok(Err((head.sequence + 1, Flaw::Truncated)));
     }
-    Ok(Ok(u64::try_from(head.sequence).unwrap_or(0)))
+    Ok(Ok(head))
 }
 
 /// The end of the chain with that row, where it belongs there.

@@ -7,10 +7,10 @@ use vultus_protocol::api::{AccountView, KeyView, Refusal};
 
 use super::Core;
 use super::trail::{Ended, REVOCATION, Trail};
-use crate::store::model::{KeyStatus, Service};
+use crate::store::model::{KeyStatus, Service, ServiceKey};
 
 impl Core {
-    /// An account with its keys, the old ones too. Nothing is decided, so nothing is written down.
+    /// An account with its newest keys, those that ended too. Nothing is decided, so nothing is written down.
     pub async fn account(&self, service: &Service, account: &str) -> Result<AccountView, Refusal> {
         let account = AccountName::new(account)?;
         let keys = self.store.keys_of_account(&service.name, &account).await.map_err(|e| {
@@ -32,7 +32,8 @@ impl Core {
         })
     }
 
-    /// Ends every key of an account. A device may be registered anew afterwards: the relying party asks.
+    /// Ends every active key of an account, and its open registrations. A device may be registered anew
+    /// afterwards: the relying party asks. What an administrator suspended, only an administrator lets go.
     pub async fn revoke_account(&self, service: &Service, account: &str) -> Result<(), Refusal> {
         let mut trail = Trail::of_service(&REVOCATION, service);
         let outcome = self.decide_revocation(service, account, &mut trail).await;
@@ -47,16 +48,22 @@ impl Core {
     ) -> Result<(), Ended> {
         let account = AccountName::new(account)?;
         trail.virtual_account = Some(self.virtual_account(service, &account));
-        if self.store.keys_of_account(&service.name, &account).await?.is_empty() {
-            return Err(Refusal::NotFound.into());
-        }
-        let (now, status) = (self.clock.now(), KeyStatus::Revoked);
-        let event = trail.accepted(now);
-        let rows = self.store.set_account_status(&service.name, &account, status, now, event).await?;
-        if rows == 0 {
-            // All its keys had ended: whoever asks twice gets the same answer.
+        let now = self.clock.now();
+        let ended = self.store.end_active_keys(&service.name, &account, now, trail.accepted(now)).await?;
+        if ended == 0 {
+            without_change(&self.store.keys_of_account(&service.name, &account).await?)?;
             self.store.note(trail.accepted(now)).await?;
         }
         Ok(())
     }
+}
+
+/// What is answered where there was nothing to end. Whoever asks twice gets the same answer; but keys that
+/// would count again when they are resumed are not said to be gone.
+fn without_change(keys: &[ServiceKey]) -> Result<(), Refusal> {
+    if keys.is_empty() {
+        return Err(Refusal::NotFound);
+    }
+    let suspended = keys.iter().any(|key| key.status == KeyStatus::Suspended);
+    if suspended { Err(Refusal::AccountSuspended) } else { Ok(()) }
 }

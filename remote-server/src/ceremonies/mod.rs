@@ -23,6 +23,7 @@ use vultus_protocol::{
 };
 use zeroize::Zeroizing;
 
+use crate::attestation::public_area::EndorsementKind;
 use crate::clock::Clock;
 use crate::keys::Keys;
 use crate::registry::{EndorsementRoots, Registry};
@@ -30,18 +31,27 @@ use crate::store::model::{Ceremony, CeremonyKind, KeyStatus, Service, ServiceKey
 use crate::store::{Consumed, Store, StoreError};
 pub(crate) use trail::{ENROLMENT, Ended, RESOLUTION, Trail};
 
-/// For how long what this server issues may be used, and by how much others' clocks may be wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// For how long what this server issues may be used, by how much others' clocks may be wrong, and which TPMs
+/// it takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     pub code_window_s: u64,
     pub enrolment_window_s: u64,
     /// Of a device that asks to be enrolled.
     pub device_clock_tolerance_s: u64,
+    /// Where a TPM may have certificates of both kinds, only one: it could come back under the one key after
+    /// it was revoked under the other.
+    pub endorsement_kinds: Vec<EndorsementKind>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { code_window_s: 60, enrolment_window_s: 120, device_clock_tolerance_s: 300 }
+        Self {
+            code_window_s: 60,
+            enrolment_window_s: 120,
+            device_clock_tolerance_s: 300,
+            endorsement_kinds: vec![EndorsementKind::Rsa2048],
+        }
     }
 }
 
@@ -176,6 +186,8 @@ pub(crate) fn consumed(result: Consumed) -> Result<(), Refusal> {
         Consumed::Used => Err(Refusal::CodeUsed),
         Consumed::Expired => Err(Refusal::Expired),
         Consumed::Gone => Err(Refusal::UnknownCeremony),
+        // Nobody is told which device that is.
+        Consumed::SecretTaken => Err(Refusal::KeyNotCertified),
         // Whoever can say which status it is asks before it comes to this.
         Consumed::KeyNotActive | Consumed::DeviceNotActive => Err(Refusal::Unavailable),
     }

@@ -10,9 +10,9 @@ use super::trail::{Ended, REGISTRATION, Trail};
 use super::{Core, check_policy, completed, consumed, receipt, same_code};
 use crate::attestation::certification;
 use crate::attestation::public_area::EccPublic;
-use crate::registry::ResolvedDevice;
+use crate::registry::{ResolvedDevice, admitted};
 use crate::store::Consumed;
-use crate::store::model::{CeremonyKind, KeyStatus, NewServiceKey, Service};
+use crate::store::model::{CeremonyKind, NewServiceKey, Service};
 
 impl Core {
     pub async fn open_registration(
@@ -73,24 +73,22 @@ impl Core {
         let now = self.clock.now();
         let packet = self.keys.sign(&RegistrationReceipt(receipt(&challenge, now)))?;
         let (id, liveness) = (challenge.ceremony, request.evidence.liveness);
-        let result = self.store.register(&id, now, new_key(request, &challenge), trail.accepted(now)).await?;
-        if result == Consumed::KeyNotActive {
-            return Err(Refusal::AccountSuspended.into());
+        let (identity, local) = (request.device_identity, self.registry.is_local());
+        let key = new_key(request, &challenge);
+        let result = self.store.register(&id, now, key, local, trail.accepted(now)).await?;
+        match result {
+            Consumed::KeyNotActive => return Err(Refusal::AccountSuspended.into()),
+            Consumed::DeviceNotActive => admitted(self.registry.status(self, &identity).await?)?,
+            _ => {}
         }
         consumed(result)?;
         Ok(completed(challenge, &packet, now, Some(liveness)))
     }
 
-    /// A suspended account gets no new key, and one that was revoked after the ceremony was opened gets none
-    /// by that ceremony.
+    /// A suspended account gets no new key. What was opened before a suspension or revocation is used up.
     async fn check_account(&self, challenge: &Challenge) -> Result<(), Ended> {
-        for key in self.store.keys_of_account(&challenge.service, &challenge.account).await? {
-            let since = key.ended_at.is_some_and(|ended| ended > challenge.window.issued_at);
-            match key.status {
-                KeyStatus::Suspended => return Err(Refusal::AccountSuspended.into()),
-                KeyStatus::Revoked if since => return Err(Refusal::AccountRevoked.into()),
-                _ => {}
-            }
+        if self.store.account_is_suspended(&challenge.service, &challenge.account).await? {
+            return Err(Refusal::AccountSuspended.into());
         }
         Ok(())
     }

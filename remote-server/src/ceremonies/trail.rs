@@ -1,5 +1,5 @@
 //! What is known of a request while it is decided, and how it ends: in exactly one audit event. It decides
-//! nothing.
+//! nothing. Only what a stranger was refused is not written down.
 
 use log::{error, info};
 use vultus_protocol::api::Refusal;
@@ -33,6 +33,8 @@ pub struct Trail {
     words: &'static Words,
     /// Who asked.
     by: &'static str,
+    /// Whether a refusal is written into the audit log.
+    written: bool,
     pub service: Option<ServiceName>,
     /// The pairwise device, or in the registry's own events its identity there.
     pub device: Option<String>,
@@ -42,7 +44,18 @@ pub struct Trail {
 
 impl Trail {
     pub fn new(words: &'static Words, by: &'static str) -> Self {
-        Self { words, by, service: None, device: None, virtual_account: None, ceremony: None }
+        Self { words, by, written: true, service: None, device: None, virtual_account: None, ceremony: None }
+    }
+
+    /// Of a request that anybody may send: until it [verified](Self::verified), its refusal is not written
+    /// down. Strangers must not fill the audit log.
+    pub fn of_stranger(words: &'static Words, by: &'static str) -> Self {
+        Self { written: false, ..Self::new(words, by) }
+    }
+
+    /// A signature of whoever asks was good.
+    pub fn verified(&mut self) {
+        self.written = true;
     }
 
     pub fn of_service(words: &'static Words, service: &Service) -> Self {
@@ -117,6 +130,10 @@ impl From<StoreError> for Ended {
 }
 
 impl Core {
+    async fn write(&self, trail: &Trail, event: Event) -> Result<(), StoreError> {
+        if trail.written { self.store.note(event).await } else { Ok(()) }
+    }
+
     /// Writes a refusal down before it is answered. What was accepted was written down with its change.
     pub(crate) async fn settle<T>(&self, trail: Trail, outcome: Result<T, Ended>) -> Result<T, Refusal> {
         let ended = match outcome {
@@ -125,14 +142,14 @@ impl Core {
         };
         let now = self.clock.now();
         let (refusal, written) = match ended {
-            Ended::Refused(refusal) => (refusal, self.store.note(trail.refused(now, refusal)).await),
+            Ended::Refused(refusal) => (refusal, self.write(&trail, trail.refused(now, refusal)).await),
             Ended::Burnt(id, refusal) => {
                 (refusal, self.store.burn(&id, now, trail.refused(now, refusal)).await)
             }
             Ended::Keys(e) => {
                 error!("the server's keys: {e}");
                 let refusal = Refusal::Unavailable;
-                (refusal, self.store.note(trail.refused(now, refusal)).await)
+                (refusal, self.write(&trail, trail.refused(now, refusal)).await)
             }
             Ended::Store(e) => (Refusal::Unavailable, Err(e)),
         };

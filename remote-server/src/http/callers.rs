@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -23,6 +24,8 @@ use crate::store::{Store, StoreError};
 const FRESH: Duration = Duration::from_secs(1);
 /// More services than are ever busy within that time.
 const MOST_KNOWN: usize = 1024;
+/// How many unknown credentials may be looked up side by side.
+const QUEUES: usize = 64;
 
 /// Where a request came from: an extension of it, made by the listener.
 #[derive(Clone, Copy, Debug)]
@@ -40,6 +43,23 @@ impl Peer {
 
     fn origin(&self) -> Origin {
         self.address.ip().into()
+    }
+}
+
+/// Whether anybody on a connection has shown who they are: an extension of its requests, made by the
+/// listener.
+#[derive(Clone, Debug, Default)]
+pub struct Introduced(Arc<AtomicBool>);
+
+impl Introduced {
+    pub fn yes(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn note(parts: &Parts) {
+        if let Some(Self(introduced)) = parts.extensions.get::<Self>() {
+            introduced.store(true, Ordering::Relaxed);
+        }
     }
 }
 
@@ -64,26 +84,84 @@ impl Credential {
             _ => None,
         }
     }
+
+    fn hash(&self) -> &[u8; 32] {
+        match self {
+            Self::ApiKey(hash) | Self::Certificate(hash) => hash,
+        }
+    }
 }
 
-/// Services that were found a moment ago.
-#[derive(Default)]
+/// Services that were found a moment ago, or some time before.
 pub struct Known {
     services: Mutex<HashMap<Credential, (Instant, Arc<Service>)>>,
+    /// Of many requests with one credential that is not known yet, one asks the database, and the others wait
+    /// for its answer: a service that begins with many at once is looked up once.
+    queues: [tokio::sync::Mutex<()>; QUEUES],
+}
+
+impl Default for Known {
+    fn default() -> Self {
+        let queues = std::array::from_fn(|_| tokio::sync::Mutex::default());
+        Self { services: Mutex::default(), queues }
+    }
+}
+
+/// What is remembered of a credential.
+enum Remembered {
+    Fresh(Arc<Service>),
+    /// It was a service's some time ago, and must be looked up again.
+    Stale,
+    /// It may be anybody's invention.
+    Nothing,
 }
 
 impl Known {
-    async fn find(&self, store: &Store, shown: Credential) -> Result<Option<Arc<Service>>, StoreError> {
-        let now = Instant::now();
-        if let Some((at, service)) = self.services().get(&shown)
-            && now.duration_since(*at) < FRESH
-        {
-            return Ok(Some(Arc::clone(service)));
+    async fn find(
+        &self,
+        server: &Server,
+        shown: Credential,
+        origin: Origin,
+    ) -> Result<Option<Arc<Service>>, Refused> {
+        match self.remembered(&shown) {
+            Remembered::Fresh(service) => Ok(Some(service)),
+            Remembered::Stale => self.look_up(&server.core.store, shown).await.map_err(unavailable),
+            Remembered::Nothing => self.find_new(server, shown, origin).await,
         }
+    }
+
+    /// The database is not asked about many credentials that nobody knows.
+    async fn find_new(
+        &self,
+        server: &Server,
+        shown: Credential,
+        origin: Origin,
+    ) -> Result<Option<Arc<Service>>, Refused> {
+        let _queued = self.queues[usize::from(shown.hash()[0]) % QUEUES].lock().await;
+        if let Remembered::Fresh(service) = self.remembered(&shown) {
+            return Ok(Some(service));
+        }
+        server.limits.look_up(origin)?;
+        self.look_up(&server.core.store, shown).await.map_err(unavailable)
+    }
+
+    fn remembered(&self, shown: &Credential) -> Remembered {
+        match self.services().get(shown) {
+            Some((at, service)) if at.elapsed() < FRESH => Remembered::Fresh(Arc::clone(service)),
+            Some(_) => Remembered::Stale,
+            None => Remembered::Nothing,
+        }
+    }
+
+    async fn look_up(&self, store: &Store, shown: Credential) -> Result<Option<Arc<Service>>, StoreError> {
+        let now = Instant::now();
         let found = match &shown {
             Credential::ApiKey(hash) => store.service_by_api_key(hash).await?,
             Credential::Certificate(fingerprint) => store.service_by_certificate(fingerprint).await?,
         };
+        if found.is_none() {
+            self.services().remove(&shown);
+        }
         Ok(found.map(|service| self.keep(now, shown, service)))
     }
 
@@ -91,10 +169,11 @@ impl Known {
     /// that is let in again need not wait.
     fn keep(&self, now: Instant, shown: Credential, service: Service) -> Arc<Service> {
         let service = Arc::new(service);
+        let mut services = self.services();
         if service.status != ServiceStatus::Active {
+            services.remove(&shown);
             return service;
         }
-        let mut services = self.services();
         if services.len() >= MOST_KNOWN {
             services.retain(|_, (at, _)| now.saturating_duration_since(*at) < FRESH);
         }
@@ -128,11 +207,12 @@ impl FromRequestParts<Arc<Server>> for Caller {
     async fn from_request_parts(parts: &mut Parts, server: &Arc<Server>) -> Result<Self, Refused> {
         let peer = Peer::of(parts)?;
         let found = match Credential::of(&parts.headers, &peer) {
-            Some(shown) => server.known.find(&server.core.store, shown).await.map_err(unavailable)?,
+            Some(shown) => server.known.find(server, shown, peer.origin()).await?,
             None => None,
         };
         match found.filter(|service| service.status == ServiceStatus::Active) {
             Some(service) => {
+                Introduced::note(parts);
                 server.limits.service(&service.name)?;
                 Ok(Self { service })
             }
@@ -157,7 +237,7 @@ impl FromRequestParts<Arc<Server>> for Anyone {
     }
 }
 
-/// Another authentication server, whose certificate is on the registry's list.
+/// Another authentication server: its certificate is on the registry's list, and it has not asked too often.
 pub struct RegistryClient;
 
 impl FromRequestParts<Arc<Server>> for RegistryClient {
@@ -166,8 +246,15 @@ impl FromRequestParts<Arc<Server>> for RegistryClient {
     async fn from_request_parts(parts: &mut Parts, server: &Arc<Server>) -> Result<Self, Refused> {
         let peer = Peer::of(parts)?;
         match peer.certificate {
-            Some(certificate) if server.registry_clients.contains(&certificate) => Ok(Self),
-            _ => Err(Refusal::Unauthorised.into()),
+            Some(certificate) if server.registry_clients.contains(&certificate) => {
+                Introduced::note(parts);
+                server.limits.registry_client(certificate)?;
+                Ok(Self)
+            }
+            _ => {
+                server.limits.origin(peer.origin())?;
+                Err(Refusal::Unauthorised.into())
+            }
         }
     }
 }

@@ -38,7 +38,7 @@ use utoipa_axum::routes;
 use vultus_protocol::api::Refusal;
 
 pub use api_key::ApiKey;
-pub use callers::{Anyone, Caller, Known, Peer, RegistryClient};
+pub use callers::{Anyone, Caller, Introduced, Known, Peer, RegistryClient};
 pub use fingerprint::Fingerprint;
 pub use serve::{Door, stopped};
 

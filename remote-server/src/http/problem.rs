@@ -11,8 +11,9 @@ use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::de::DeserializeOwned;
-use vultus_protocol::api::{Problem, Refusal};
+use vultus_protocol::api::{Advice, Problem, Refusal};
 
+use super::Anyone;
 use crate::limits::TooMany;
 
 /// What a handler answers instead of what was asked for.
@@ -22,6 +23,8 @@ pub struct Refused {
     /// Where HTTP has a status that says more than the reason's own.
     status: Option<StatusCode>,
     message: Option<&'static str>,
+    /// Where it is not the reason's own.
+    advice: Option<Advice>,
     retry_after: Option<Duration>,
 }
 
@@ -31,18 +34,21 @@ pub struct Reason(pub Refusal);
 
 impl Refused {
     fn with(reason: Refusal, status: StatusCode, message: &'static str) -> Self {
-        Self { reason, status: Some(status), message: Some(message), retry_after: None }
+        Self { reason, status: Some(status), message: Some(message), advice: None, retry_after: None }
     }
 
-    /// The request was not complete, or not answered, in its time.
+    /// The request was not complete, or not answered, in its time. What it asked for may have come about all
+    /// the same, so that the same request is of no use any more.
     pub fn late() -> Self {
-        Self::with(Refusal::Unavailable, StatusCode::REQUEST_TIMEOUT, "the request took too long")
+        let status = StatusCode::REQUEST_TIMEOUT;
+        let late = Self::with(Refusal::Unavailable, status, "the request took too long");
+        Self { advice: Some(Advice::StartAgain), ..late }
     }
 }
 
 impl From<Refusal> for Refused {
     fn from(reason: Refusal) -> Self {
-        Self { reason, status: None, message: None, retry_after: None }
+        Self { reason, status: None, message: None, advice: None, retry_after: None }
     }
 }
 
@@ -85,6 +91,9 @@ impl IntoResponse for Refused {
         if let Some(message) = self.message {
             problem.message = message.to_owned();
         }
+        if let Some(advice) = self.advice {
+            problem.advice = advice;
+        }
         let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = (status, Json(problem)).into_response();
         response.extensions_mut().insert(Reason(self.reason));
@@ -100,13 +109,13 @@ impl IntoResponse for Refused {
     }
 }
 
-/// Answers whatever has no route.
-pub async fn no_such_route() -> Refused {
+/// Answers whatever has no route. It is open to all, and counted as all that is.
+pub async fn no_such_route(_: Anyone) -> Refused {
     Refused::with(Refusal::NotFound, StatusCode::NOT_FOUND, "no such route")
 }
 
 /// Answers a route that was asked by another method.
-pub async fn no_such_method() -> Refused {
+pub async fn no_such_method(_: Anyone) -> Refused {
     Refused::with(Refusal::Malformed, StatusCode::METHOD_NOT_ALLOWED, "not by this method")
 }
 

@@ -10,7 +10,7 @@ use axum::{Extension, Json};
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa::openapi::OpenApi;
-use vultus_protocol::api::{Problem, to_text};
+use vultus_protocol::api::{Problem, Refusal, to_text};
 
 use super::problem::Refused;
 use super::{Anyone, Server, unavailable};
@@ -47,7 +47,7 @@ pub struct Health {
     status: &'static str,
 }
 
-/// Whether the server and its database answer.
+/// Whether the server and its database answer, and its keys are the published ones.
 #[utoipa::path(
     get,
     path = "/health",
@@ -60,6 +60,9 @@ pub struct Health {
 )]
 pub async fn health(State(server): State<Arc<Server>>, _: Anyone) -> Result<Json<Health>, Refused> {
     server.core.store.healthy().await.map_err(unavailable)?;
+    if !server.core.keys.complete() {
+        return Err(Refusal::Unavailable.into());
+    }
     Ok(Json(Health { name: server.core.name.to_string(), status: "ok" }))
 }
 

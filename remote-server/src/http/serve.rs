@@ -1,6 +1,7 @@
 //! Accepts connections to one listener and speaks HTTP/1.1 on them, within limits of number and time. What a
 //! request means is the router's; who sent it is noted, and judged elsewhere.
 
+use std::future::pending;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
@@ -24,7 +25,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::crowd::Crowd;
 use super::patient::Patient;
-use super::{Fingerprint, Peer, Server};
+use super::{Fingerprint, Introduced, Peer, Server};
 use crate::limits;
 
 /// How long requests that have begun may take once the server is to stop.
@@ -126,8 +127,11 @@ impl Door {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let router = TowerToHyperService::new(self.router.clone());
+        let introduced = Introduced::default();
+        let of_this = introduced.clone();
         let service = service_fn(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(peer);
+            request.extensions_mut().insert(of_this.clone());
             router.call(request)
         });
         // The time for a head runs from the end of the request before it: it is the idle limit as well.
@@ -141,8 +145,22 @@ impl Door {
             // A client that goes away, or speaks no HTTP, needs no answer and no log.
             _ = connection.as_mut() => return,
             () = stopped(&mut stop) => connection.as_mut().graceful_shutdown(),
+            () = self.stays_a_stranger(&introduced) => {
+                connection.as_mut().graceful_shutdown();
+                // A request under way has the time of its head, its own, and that of its answer.
+                let _ = timeout(self.limits.head() + 2 * self.limits.request(), connection).await;
+                return;
+            }
         }
         let _ = connection.await;
+    }
+
+    /// Ends where nobody was introduced in the time that a stranger has, and else never.
+    async fn stays_a_stranger(&self, introduced: &Introduced) {
+        sleep(self.limits.stranger()).await;
+        if introduced.yes() {
+            pending::<()>().await;
+        }
     }
 }
 

@@ -1,7 +1,6 @@
 //! Reads certificates and keys from their files, and makes of them what a listener shows and what it demands:
 //! TLS 1.3, and of clients a certificate where one is asked for. Who the client is, is decided elsewhere.
 
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,6 +12,7 @@ use rustls::version::TLS13;
 use rustls::{RootCertStore, ServerConfig};
 
 use crate::configuration::Tls;
+use crate::guarded::{self, Forbidden, Unguarded};
 
 /// What a listener asks of its clients. The file holds those who may sign their certificates.
 #[derive(Clone, Debug)]
@@ -31,8 +31,9 @@ pub enum TlsError {
     Unreadable(PathBuf, pem::Error),
     #[error("{0} holds no certificate")]
     NoCertificate(PathBuf),
-    #[error("{0}: everybody may read this private key, or nobody can: chmod 600")]
-    Unguarded(PathBuf),
+    /// A private key that others may read is none.
+    #[error("{0}: {1}")]
+    Unguarded(PathBuf, Unguarded),
     #[error("{0}: {1}")]
     Unfit(PathBuf, rustls::Error),
     #[error("{0}: {1}")]
@@ -83,9 +84,7 @@ pub fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsErro
 
 /// A group of its own may read the key, as distributions like it; everybody may not.
 fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
-    let guarded = std::fs::metadata(path).is_ok_and(|metadata| metadata.mode() & 0o007 == 0);
-    if !guarded {
-        return Err(TlsError::Unguarded(path.to_owned()));
-    }
-    PrivateKeyDer::from_pem_file(path).map_err(|error| TlsError::Unreadable(path.to_owned(), error))
+    let pem = guarded::read(path, Forbidden::BUT_GROUP_READING)
+        .map_err(|error| TlsError::Unguarded(path.to_owned(), error))?;
+    PrivateKeyDer::from_pem_slice(&pem).map_err(|error| TlsError::Unreadable(path.to_owned(), error))
 }

@@ -1,15 +1,18 @@
 //! The server's own keys: signs what the server says, and opens what is sealed to it. No private key leaves
 //! this folder, and none is used outside the times that the published set gives it.
 
+mod believed;
 mod file;
 mod sets;
 mod state;
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use log::{error, info};
 use vultus_protocol::api::Refusal;
-use vultus_protocol::{Envelope, Message, ProtocolError, ServerName, sealed};
+use vultus_protocol::{Envelope, KeyId, Message, ProtocolError, PublicKey, ServerName, sealed};
 use vultus_tpm::TpmError;
 
 use crate::clock::Clock;
@@ -71,6 +74,13 @@ pub enum KeyError {
     #[error("{} lacks a key of the published set of version {version}: copy it from the instance that has it",
         .path.display())]
     Incomplete { path: PathBuf, version: u64 },
+    #[error("{} is of version {held}, but the published set of version {found}: this is an older database, \
+        restore the newest copy of it", .path.display())]
+    RolledBack { path: PathBuf, held: u64, found: u64 },
+    #[error("the published set is of version {found} now, after {loaded}: this is an older database")]
+    Older { loaded: u64, found: u64 },
+    #[error("the published sets are not those that were loaded: somebody changed them in the database")]
+    Rewritten,
     #[error("the published sets do not follow from one another, or the clock is wrong: {0}")]
     Chain(ProtocolError),
     #[error("the database holds the keys of the server {0}")]
@@ -115,7 +125,8 @@ impl Keys {
             published = published_sets(store).await?;
         }
         let held = held_keys(source).await?;
-        let state = State::of(source.path(), name, published, held, now)?;
+        let set = sets::newest(name, &published, now)?;
+        let state = State::of(source.path(), set, published, held, now)?;
         Ok(Self {
             source: source.clone(),
             name: name.clone(),
@@ -125,16 +136,35 @@ impl Keys {
     }
 
     /// Takes over what another instance or the administrator published meanwhile; whether there was anything.
-    /// After an error the keys that were loaded stay in use.
+    /// After an error the keys that were loaded stay in use, each until the end that a newer set gives it.
     pub async fn reload(&self, store: &Store) -> Result<bool, KeyError> {
-        let published = published_sets(store).await?;
-        if published == self.state().published {
+        let (present, published) = (self.state(), published_sets(store).await?);
+        if present.complete && published == present.published {
             return Ok(false);
         }
-        let held = held_keys(&self.source).await?;
-        let state = State::of(self.source.path(), &self.name, published, held, self.clock.now())?;
-        *self.state.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(state);
-        Ok(true)
+        let now = self.clock.now();
+        let set = present.next(&self.name, &published, now)?;
+        let held = held_keys(&self.source).await;
+        let state =
+            held.and_then(|held| State::of(self.source.path(), set.clone(), published.clone(), held, now));
+        match state {
+            Ok(state) => self.replace(state).map(|()| true),
+            Err(lacking) => {
+                self.replace(present.under(set, published))?;
+                Err(lacking)
+            }
+        }
+    }
+
+    /// Of two that reload at once, the one that read earlier may come later.
+    fn replace(&self, state: State) -> Result<(), KeyError> {
+        let mut present = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        let (loaded, found) = (present.set.version, state.set.version);
+        if found < loaded {
+            return Err(KeyError::Older { loaded, found });
+        }
+        *present = Arc::new(state);
+        Ok(())
     }
 
     /// Makes new keys and publishes them in a set that the newest present key signs; returns its version.
@@ -178,6 +208,21 @@ impl Keys {
         self.state().published.clone()
     }
 
+    /// Whether all private keys of the newest set are here.
+    pub fn complete(&self) -> bool {
+        self.state().complete
+    }
+
+    /// Takes over what was published, as [`Self::reload`], and says in the log what came of it.
+    pub async fn follow(&self, store: &Store) {
+        match self.reload(store).await {
+            Ok(true) => info!("keys that were published elsewhere are in use"),
+            Ok(false) => {}
+            Err(e) if self.complete() => error!("the server's keys stay as they were: {e}"),
+            Err(e) => error!("a newer set of keys cannot be used, and older keys end as it says: {e}"),
+        }
+    }
+
     /// The version of the newest set.
     pub fn version(&self) -> u64 {
         self.state().set.version
@@ -201,6 +246,17 @@ async fn published_sets(store: &Store) -> Result<Vec<Vec<u8>>, KeyError> {
     Ok(sets.into_iter().map(|(_, packet)| packet).collect())
 }
 
+/// The public keys that signed for this server, as far as the keys of its file vouch for them: a set is
+/// believed where one of them signed it, or a key of a set that is believed already.
+pub async fn believed(
+    source: &KeySource,
+    name: &ServerName,
+    published: &[Vec<u8>],
+) -> Result<HashMap<KeyId, PublicKey>, KeyError> {
+    let held = held_keys(source).await?;
+    Ok(believed::by(held.signing.iter().map(|key| key.public), name, published))
+}
+
 async fn held_keys(source: &KeySource) -> Result<Held, KeyError> {
     let from = source.clone();
     blocking(move || file::read(&from)).await?.ok_or_else(|| KeyError::Missing(source.path().to_owned()))
@@ -217,6 +273,10 @@ async fn publish_first(
     let _lock = file::lock(source.path())?;
     let from = source.clone();
     let (held, fresh) = blocking(move || match file::read(&from)? {
+        // Its sets were published once, and not in this database.
+        Some(Held { version, .. }) if version > sets::FIRST => {
+            Err(KeyError::RolledBack { path: from.path().to_owned(), held: version, found: 0 })
+        }
         Some(held) => Ok((held, false)),
         None => {
             let held = Held::fresh(now.saturating_sub(CLOCK_TOLERANCE))?;
@@ -252,4 +312,119 @@ async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, KeyError> + Send + 'static,
 ) -> Result<T, KeyError> {
     tokio::task::spawn_blocking(work).await.unwrap_or(Err(KeyError::Interrupted))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    const NOW: u64 = 1_800_000_000;
+    const ROTATION: Rotation = Rotation { lead_s: 60, overlap_s: 600 };
+
+    struct Place {
+        folder: tempfile::TempDir,
+        store: Store,
+        clock: Clock,
+        name: ServerName,
+    }
+
+    impl Place {
+        async fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let url = format!("sqlite:{}", folder.path().join("server.db").display());
+            let store = Store::open(&url, "one").await.unwrap();
+            let name = ServerName::new("auth.example").unwrap();
+            Self { folder, store, clock: Clock::fixed(NOW), name }
+        }
+
+        fn file(&self, name: &str) -> PathBuf {
+            self.folder.path().join(name)
+        }
+
+        async fn load(&self, file: &str) -> Result<Keys, KeyError> {
+            Keys::load(&KeySource::File(self.file(file)), &self.name, &self.store, &self.clock).await
+        }
+
+        /// As an administrator copies it to another machine.
+        fn copy(&self, from: &str, to: &str) {
+            fs::copy(self.file(from), self.file(to)).unwrap();
+        }
+
+        /// Another database, with the first so many of the published sets.
+        async fn older(&self, keys: &Keys, sets: usize) -> Store {
+            let url = format!("sqlite:{}", self.file(&format!("older-{sets}.db")).display());
+            let store = Store::open(&url, "one").await.unwrap();
+            for (version, packet) in (1..).zip(keys.published()).take(sets) {
+                assert!(store.add_key_set(version, packet, publication(NOW)).await.unwrap());
+            }
+            store
+        }
+    }
+
+    fn signs(keys: &Keys) -> bool {
+        keys.state().signing_key(keys.clock.now()).is_some()
+    }
+
+    #[tokio::test]
+    async fn keys_end_as_published_where_the_new_ones_are_missing() {
+        let place = Place::new().await;
+        let keys = place.load("keys.toml").await.unwrap();
+        place.copy("keys.toml", "other.toml");
+        let other = place.load("other.toml").await.unwrap();
+        assert_eq!(keys.rotate(&place.store, ROTATION).await.unwrap(), 2);
+
+        assert!(other.complete());
+        let lacking = other.reload(&place.store).await;
+        assert!(matches!(lacking, Err(KeyError::Incomplete { version: 2, .. })), "{lacking:?}");
+        assert!(!other.complete() && signs(&other));
+        assert_eq!((other.version(), other.published()), (2, keys.published()));
+        let end = NOW + ROTATION.lead_s + ROTATION.overlap_s;
+        place.clock.set(end - 1);
+        assert!(signs(&other));
+        place.clock.set(end);
+        assert!(!signs(&other) && signs(&keys));
+        let old = other.state().set.sealing[1].key.id();
+        assert!(other.state().opening_key(old, end).is_none());
+
+        assert!(other.reload(&place.store).await.is_err(), "it still lacks keys");
+        place.copy("keys.toml", "other.toml");
+        assert!(other.reload(&place.store).await.unwrap());
+        assert!(other.complete() && signs(&other));
+        assert!(!other.reload(&place.store).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn a_set_that_was_published_is_never_taken_back() {
+        let place = Place::new().await;
+        let keys = place.load("keys.toml").await.unwrap();
+        keys.rotate(&place.store, ROTATION).await.unwrap();
+        let older = place.older(&keys, 1).await;
+        let refused = keys.reload(&older).await;
+        assert!(matches!(refused, Err(KeyError::Older { loaded: 2, found: 1 })), "{refused:?}");
+        assert!(keys.complete() && keys.version() == 2);
+
+        let stranger = Place::new().await;
+        let strange = stranger.load("keys.toml").await.unwrap();
+        strange.rotate(&stranger.store, ROTATION).await.unwrap();
+        assert!(matches!(keys.reload(&stranger.store).await, Err(KeyError::Rewritten)));
+    }
+
+    #[tokio::test]
+    async fn a_key_file_is_of_one_version_more_at_most() {
+        let place = Place::new().await;
+        let keys = place.load("keys.toml").await.unwrap();
+        for rotations in 1..3 {
+            place.clock.set(NOW + rotations * 100);
+            keys.rotate(&place.store, ROTATION).await.unwrap();
+        }
+        let source = KeySource::File(place.file("keys.toml"));
+        let load = async |store: &Store| Keys::load(&source, &place.name, store, &place.clock).await;
+        for (sets, good) in [(0, false), (1, false), (3, true)] {
+            let loaded = load(&place.older(&keys, sets).await).await;
+            let rolled_back = matches!(loaded, Err(KeyError::RolledBack { held: 3, .. }));
+            assert_eq!((loaded.is_ok(), rolled_back), (good, !good), "{sets}");
+        }
+    }
 }

@@ -30,7 +30,8 @@ pub struct ResolvedDevice {
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ResolveQuestion {
-    /// The authentication server that asks: devices are called otherwise towards each.
+    /// The authentication server that asks, which bears the registry's own name: devices are called otherwise
+    /// towards each name.
     pub server: String,
     pub service: String,
     pub device_identity: String,
@@ -119,6 +120,10 @@ impl Core {
         trail.service = Some(service.clone());
         if !self.registry.is_local() {
             return Err(Refusal::NotFound.into());
+        }
+        // What devices are called towards another server is not this registry's to tell.
+        if server != self.name {
+            return Err(Refusal::Misdirected.into());
         }
         let device = resolved(self, &identity, &server, &service).await?;
         self.store.note(trail.accepted(self.clock.now())).await?;

@@ -12,7 +12,7 @@ use super::events::Dance;
 pub const MOST: usize = 1024;
 
 /// How long a ceremony is remembered after its end, in seconds: the server's clock may differ.
-const TOLERANCE_S: u64 = 60;
+pub const TOLERANCE_S: u64 = 60;
 
 /// What a ceremony is for. A payment is an authentication with a transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

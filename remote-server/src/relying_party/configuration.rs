@@ -1,10 +1,7 @@
 //! The sample relying party's part of the configuration file, turned into TLS settings and its API key. It
 //! reads secrets and never prints them.
 
-use std::fs::File;
-use std::io::Read;
 use std::net::SocketAddr;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -17,9 +14,7 @@ use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use super::Error;
-
-/// The most bytes of the file that holds the API key.
-const MOST_KEY_BYTES: u64 = 1024;
+use crate::guarded::{self, Forbidden, Unguarded};
 
 /// `relying_party = { … }`. Paths are taken as they stand.
 #[derive(Clone, Debug, Deserialize)]
@@ -52,7 +47,7 @@ impl Configuration {
     /// TLS 1.3 for applications and browsers.
     pub(super) fn server_tls(&self) -> Result<Arc<ServerConfig>, Error> {
         let chain = certificates(&self.tls.certificate)?;
-        let pem = Zeroizing::new(read(&self.tls.key)?);
+        let pem = read_secret(&self.tls.key, Forbidden::BUT_GROUP_READING)?;
         let key = PrivateKeyDer::from_pem_slice(&pem)
             .map_err(|_| unusable(&self.tls.key, "not a private key in PEM"))?;
         let mut tls = ServerConfig::builder_with_provider(provider())
@@ -78,8 +73,8 @@ impl Configuration {
     /// The value of the header `Authorization`, marked so that it is not printed.
     pub(super) fn authorisation(&self) -> Result<HeaderValue, Error> {
         let path = &self.api_key_file;
-        let text = read_secret(path)?;
-        let key = text.trim();
+        let bytes = read_secret(path, Forbidden::ANYTHING)?;
+        let key = std::str::from_utf8(&bytes).map_err(|_| unusable(path, "not an API key"))?.trim();
         if !key.starts_with("vk_") || !key.chars().all(|c| c.is_ascii_graphic()) {
             return Err(unusable(path, "not an API key"));
         }
@@ -105,16 +100,13 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
 }
 
 /// A secret that others may read is no secret: it is refused rather than used.
-fn read_secret(path: &Path) -> Result<Zeroizing<String>, Error> {
-    let failed = |source| Error::File { path: path.to_owned(), source };
-    let file = File::open(path).map_err(failed)?;
-    let metadata = file.metadata().map_err(failed)?;
-    if !metadata.is_file() || metadata.mode() & 0o077 != 0 {
-        return Err(unusable(path, "others may read it: it must be a file of mode 0600"));
-    }
-    let mut text = Zeroizing::new(String::with_capacity(MOST_KEY_BYTES as usize));
-    file.take(MOST_KEY_BYTES).read_to_string(&mut text).map_err(failed)?;
-    Ok(text)
+fn read_secret(path: &Path, forbidden: Forbidden) -> Result<Zeroizing<Vec<u8>>, Error> {
+    guarded::read(path, forbidden).map_err(|error| match error {
+        Unguarded::Io(source) => Error::File { path: path.to_owned(), source },
+        Unguarded::NotAFile => unusable(path, "it is no plain file, or too long"),
+        Unguarded::Owner => unusable(path, "it belongs neither to this user nor to root"),
+        Unguarded::Mode(_) => unusable(path, "others may read or write it: chmod 600"),
+    })
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Error> {

@@ -20,6 +20,7 @@ mod page;
 mod payment;
 mod receipts;
 mod refused;
+mod reservations;
 mod sessions;
 mod shop;
 mod steps;

@@ -15,6 +15,7 @@ use super::events::{Dance, Event, Events, Outcome};
 use super::now;
 use super::receipts::Keys;
 use super::refused::Refused;
+use super::reservations::Reservations;
 use super::sessions::{self, Sessions};
 use super::steps::{self, Step};
 
@@ -35,6 +36,7 @@ struct Memory {
     ceremonies: Ceremonies,
     sessions: Sessions,
     events: Events,
+    reservations: Reservations,
 }
 
 /// A ceremony that ended well.
@@ -67,6 +69,8 @@ enum Failure {
     Unbelieved(Refusal),
     /// The account has a key, and the caller no session of it.
     NoSession,
+    /// The account may have a key by now: the server did not say.
+    Reserved,
     /// The shop has no random bytes.
     NoToken,
 }
@@ -101,7 +105,7 @@ impl Shop {
             Err(failure) => self.note_refusal(dance, failure, steps.answered, steps.told),
         }
         match &done {
-            Err(Failure::Server(_)) => self.memory().ceremonies.reopen(id),
+            Err(Failure::Server(_) | Failure::Reserved) => self.memory().ceremonies.reopen(id),
             _ => self.memory().ceremonies.close(id),
         }
         done.map_err(|failure| failure.told())
@@ -148,26 +152,47 @@ impl Shop {
         if session.is_some_and(|token| self.memory().sessions.is_of(token, account, now())) {
             return Ok(false);
         }
-        self.must_be_free(account).await.map(|()| true)
+        self.must_be_free(account, None).await.map(|()| true)
     }
 
-    async fn must_be_free(&self, account: &AccountName) -> Result<(), Failure> {
+    /// `id`: the ceremony by which it may become somebody's.
+    async fn must_be_free(&self, account: &AccountName, id: Option<&CeremonyId>) -> Result<(), Failure> {
+        if self.memory().reservations.is_for_another(account, id, now()) {
+            return Err(Failure::Reserved);
+        }
         let taken = self.api.is_taken(account).await.map_err(Failure::Server)?;
         if taken { Err(Failure::NoSession) } else { Ok(()) }
     }
 
-    /// Nobody else's first registration is completed while this is held.
-    async fn alone_for(&self, account: &AccountName) -> Result<tokio::sync::MutexGuard<'_, ()>, Failure> {
-        let alone = self.first.lock().await;
-        self.must_be_free(account).await?;
-        Ok(alone)
+    async fn complete_at_server(&self, ceremony: &Ceremony, packet: &Packet) -> Result<Done, Failure> {
+        match ceremony.wish.account.as_ref().filter(|_| ceremony.first) {
+            Some(account) => self.complete_first(ceremony, account, packet).await,
+            None => self.pass_on(ceremony, packet).await,
+        }
     }
 
-    async fn complete_at_server(&self, ceremony: &Ceremony, packet: &Packet) -> Result<Done, Failure> {
-        let _alone = match ceremony.wish.account.as_ref().filter(|_| ceremony.first) {
-            Some(account) => Some(self.alone_for(account).await?),
-            None => None,
-        };
+    /// Completes the registration of an account's first key, while nobody else completes any such. What may
+    /// have come about unseen keeps the name from others until the server's code has ended.
+    async fn complete_first(
+        &self,
+        ceremony: &Ceremony,
+        account: &AccountName,
+        packet: &Packet,
+    ) -> Result<Done, Failure> {
+        let _alone = self.first.lock().await;
+        self.must_be_free(account, Some(&ceremony.id)).await?;
+        // Before the question: whoever hangs up, or waits too long, ends this before there is an answer.
+        if !self.memory().reservations.reserve(account, ceremony, now()) {
+            return Err(Failure::Reserved);
+        }
+        let done = self.pass_on(ceremony, packet).await;
+        if !done.as_ref().is_err_and(Failure::is_uncertain) {
+            self.memory().reservations.release(account, &ceremony.id);
+        }
+        done
+    }
+
+    async fn pass_on(&self, ceremony: &Ceremony, packet: &Packet) -> Result<Done, Failure> {
         let kind = ceremony.wish.kind;
         self.note(&ceremony.dance, &[steps::of(kind).forwarded]);
         let completed = self.api.complete(kind, &ceremony.id, packet).await.map_err(Failure::Server)?;
@@ -230,12 +255,17 @@ impl Shop {
 }
 
 impl Failure {
+    /// Whether the server may have done what it was asked for all the same.
+    fn is_uncertain(&self) -> bool {
+        matches!(self, Self::Server(Refusal::Unavailable | Refusal::Oversize) | Self::Unbelieved(_))
+    }
+
     fn told(&self) -> Refused {
         match self {
             Self::Server(reason) => Refused::of(*reason),
             Self::Unbelieved(_) => Refused::of(Refusal::BadSignature),
             Self::NoSession => Refused::NO_SESSION,
-            Self::NoToken => Refused::LATER,
+            Self::Reserved | Self::NoToken => Refused::LATER,
         }
     }
 
@@ -243,6 +273,7 @@ impl Failure {
         match self {
             Self::Server(reason) | Self::Unbelieved(reason) => reason.word(),
             Self::NoSession => "no-session".to_owned(),
+            Self::Reserved => "reserved".to_owned(),
             Self::NoToken => "no-token".to_owned(),
         }
     }

@@ -106,13 +106,14 @@ impl<'a> Sorted<'a> {
 
 async fn open(db: &mut Connection, openings: &[(usize, &Opening)]) -> Result<(), Failure> {
     for (range, sql) in statements::OPEN_CEREMONIES.pieces(openings.len()) {
-        let mut values = Vec::with_capacity(range.len() * 5);
+        let mut values = Vec::with_capacity(range.len() * 6);
         for (_, opening) in &openings[range] {
             values.extend([
                 Value::from(opening.id.as_bytes()),
                 Value::from(opening.kind.number()),
                 Value::from(&opening.challenge),
                 Value::from(opening.account_key),
+                Value::from(opening.virtual_account.as_ref().map(|account| account.as_bytes().as_slice())),
                 Value::from(opening.expires_at),
             ]);
         }

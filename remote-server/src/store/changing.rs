@@ -2,11 +2,11 @@
 //! the call returns; where nothing was changed, there is no event either, and a refusal is noted by the
 //! caller.
 
-use vultus_protocol::{AccountName, CeremonyId, DeviceIdentity, ServiceName, encoding};
+use vultus_protocol::{AccountName, CeremonyId, DeviceIdentity, ServiceName, VirtualAccount, encoding};
 
-use super::change::{Authentication, Change, Opening};
+use super::change::{Authentication, Change, Fate, Opening};
 use super::model::{
-    Ceremony, Device, DeviceStatus, Enrolment, KeyStatus, NewServiceKey, Service, ServiceStatus,
+    Ceremony, CeremonyKind, Device, DeviceStatus, Enrolment, KeyStatus, NewServiceKey, Service, ServiceStatus,
 };
 use super::{Consumed, Event, Store, StoreError, stored};
 
@@ -15,26 +15,31 @@ impl Store {
     pub async fn open_ceremony(&self, ceremony: Ceremony, event: Event) -> Result<(), StoreError> {
         let challenge = encoding::encode(&ceremony.challenge)
             .map_err(|_| StoreError::Corrupt("a challenge that cannot be encoded"))?;
+        let registers = ceremony.kind == CeremonyKind::Registration;
         let opening = Opening {
             id: ceremony.challenge.ceremony,
             kind: ceremony.kind,
             challenge,
             account_key: ceremony.account_key,
+            virtual_account: registers.then_some(ceremony.challenge.virtual_account),
             expires_at: stored(ceremony.challenge.window.expires_at),
         };
         self.submit(Change::Open(opening), Some(event)).await.map(|_| ())
     }
 
-    /// Consumes the code of a registration, supersedes the device's former key of this account, and keeps
-    /// the new one; `Yes` has its row id. `KeyNotActive`: the account is suspended.
+    /// Consumes the code of a registration while the account is not suspended and, where the registry is in
+    /// this database, the device is active; supersedes the device's former key of this account, and keeps the
+    /// new one. `Yes` has its row id. `KeyNotActive`: the account is suspended.
     pub async fn register(
         &self,
         id: &CeremonyId,
         now: u64,
         key: NewServiceKey,
+        local_registry: bool,
         event: Event,
     ) -> Result<Consumed, StoreError> {
-        self.submit(Change::Register { id: *id, at: stored(now), key: Box::new(key) }, Some(event)).await
+        let change = Change::Register { id: *id, at: stored(now), key: Box::new(key), local_registry };
+        self.submit(change, Some(event)).await
     }
 
     /// Consumes the code of an authentication with that service key while the key is active and, where the
@@ -51,15 +56,18 @@ impl Store {
         self.submit(Change::Authenticate(authentication), Some(event)).await
     }
 
-    /// Consumes the code of a deregistration while its key is active, and ends the key.
+    /// Consumes the code of a deregistration while its key is active and, where the registry is in this
+    /// database, its device is; and ends the key.
     pub async fn deregister(
         &self,
         id: &CeremonyId,
         now: u64,
         key: i64,
+        local_registry: bool,
         event: Event,
     ) -> Result<Consumed, StoreError> {
-        self.submit(Change::Deregister { id: *id, at: stored(now), key }, Some(event)).await
+        let change = Change::Deregister { id: *id, at: stored(now), key, local_registry };
+        self.submit(change, Some(event)).await
     }
 
     /// Uses up the code of a ceremony or enrolment that is refused for good.
@@ -77,19 +85,24 @@ impl Store {
     }
 
     /// Consumes an enrolment and keeps its device as active, whatever status it comes with; former identities
-    /// of the same TPM are superseded. `DeviceNotActive`: the TPM or the identity is suspended or has ended.
+    /// of the same TPM are superseded. The SHA-256 of the proof is kept with the enrolment.
+    /// `DeviceNotActive`: the TPM or the identity is suspended or has ended, or the identity is another
+    /// TPM's.
     pub async fn enrol(
         &self,
         id: &CeremonyId,
         now: u64,
         device: Device,
+        proof: &[u8; 32],
         event: Event,
     ) -> Result<Consumed, StoreError> {
-        let change = Change::Enrol { id: *id, at: stored(now), device: Box::new(device) };
+        let change = Change::Enrol { id: *id, at: stored(now), device: Box::new(device), proof: *proof };
         self.submit(change, Some(event)).await
     }
 
-    /// Whether it was changed: only active and suspended devices get another status.
+    /// Makes the device's TPM active, suspended or revoked, with every identity of it that is active or
+    /// suspended, even where the named one is superseded. Whether the TPM's status was changed: revoked is
+    /// final.
     pub async fn set_device_status(
         &self,
         identity: &DeviceIdentity,
@@ -101,7 +114,8 @@ impl Store {
         self.submit(change, Some(event)).await.map(|outcome| outcome != Consumed::Gone)
     }
 
-    /// On how many keys of the account it was changed: only active and suspended ones get another status.
+    /// Uses up every open registration of the account, unless it is made active, and gives its active and
+    /// suspended keys that status; how many of both were changed.
     pub async fn set_account_status(
         &self,
         service: &ServiceName,
@@ -110,8 +124,32 @@ impl Store {
         now: u64,
         event: Event,
     ) -> Result<u64, StoreError> {
+        self.set_account(service, account, Fate::Set(status), now, event).await
+    }
+
+    /// The same, but it revokes active keys alone: what is suspended stays so.
+    pub async fn end_active_keys(
+        &self,
+        service: &ServiceName,
+        account: &AccountName,
+        now: u64,
+        event: Event,
+    ) -> Result<u64, StoreError> {
+        self.set_account(service, account, Fate::End, now, event).await
+    }
+
+    async fn set_account(
+        &self,
+        service: &ServiceName,
+        account: &AccountName,
+        fate: Fate,
+        now: u64,
+        event: Event,
+    ) -> Result<u64, StoreError> {
+        let secret = self.account_secret().await?;
+        let virtual_account = VirtualAccount::of(&secret, service, account);
         let (service, account) = (service.clone(), account.clone());
-        let change = Change::SetAccountStatus { service, account, status, at: stored(now) };
+        let change = Change::SetAccount { service, account, virtual_account, fate, at: stored(now) };
         self.submit(change, Some(event)).await.map(rows)
     }
 
@@ -128,6 +166,18 @@ impl Store {
         event: Event,
     ) -> Result<bool, StoreError> {
         let change = Change::SetServiceStatus { name: name.clone(), status };
+        self.submit(change, Some(event)).await.map(|outcome| outcome != Consumed::Gone)
+    }
+
+    /// Gives a service another API key, by its SHA-256, and leaves all else of it. Whether there is such a
+    /// service.
+    pub async fn set_service_api_key(
+        &self,
+        name: &ServiceName,
+        hash: &[u8; 32],
+        event: Event,
+    ) -> Result<bool, StoreError> {
+        let change = Change::SetServiceApiKey { name: name.clone(), hash: *hash };
         self.submit(change, Some(event)).await.map(|outcome| outcome != Consumed::Gone)
     }
 

@@ -77,7 +77,8 @@ impl Database {
 
     /// A connection that may change things, and the only one of its instance: what an older one, of a
     /// process that was killed, still commits must have come to its end before the chain is read.
-    pub(super) async fn writer(&self, instance: &str) -> Result<Connection, StoreError> {
+    /// PostgreSQL may say that the lock is held, SQLite has none.
+    pub(super) async fn writer(&self, instance: &str) -> Result<Connection, sqlx::Error> {
         match self {
             Self::Sqlite(options) => {
                 let options = write_ahead(options)
@@ -88,14 +89,8 @@ impl Database {
             }
             Self::Postgres(options) => {
                 let mut connection = postgres(options).await?;
-                let held = connection.execute(INSTANCE_LOCK, &values![instance]).await;
-                match held {
-                    Ok(_) => Ok(connection),
-                    Err(sqlx::Error::Database(e)) if e.code().as_deref() == Some(LOCK_NOT_AVAILABLE) => {
-                        Err(StoreError::InstanceTaken)
-                    }
-                    Err(e) => Err(e.into()),
-                }
+                connection.execute(INSTANCE_LOCK, &values![instance]).await?;
+                Ok(connection)
             }
         }
     }
@@ -118,6 +113,12 @@ impl Database {
             Self::Postgres(_) => 16,
         }
     }
+}
+
+/// Another connection writes under the instance's name: another process, or this one's own former connection
+/// of which the database does not know yet that it broke.
+pub(super) fn lock_is_held(error: &sqlx::Error) -> bool {
+    error.as_database_error().is_some_and(|refused| refused.code().as_deref() == Some(LOCK_NOT_AVAILABLE))
 }
 
 fn write_ahead(options: &SqliteConnectOptions) -> SqliteConnectOptions {

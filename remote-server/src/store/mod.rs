@@ -20,18 +20,18 @@ mod rows;
 mod statements;
 mod writer;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use sqlx::migrate::MigrateError;
 use tokio::sync::{mpsc, oneshot};
 use zeroize::Zeroizing;
 
 pub use crate::audit::Event;
-use crate::audit::LONGEST_INSTANCE;
+use crate::audit::{Head, LONGEST_INSTANCE};
 use change::Change;
 use connection::{Connection, values};
-use database::Database;
+use database::{Database, lock_is_held};
 use readers::Readers;
 use writer::{Job, Writer};
 
@@ -89,6 +89,8 @@ pub enum Consumed {
     KeyNotActive,
     /// The device is suspended or has ended, or its TPM is.
     DeviceNotActive,
+    /// The pairwise secret that a device came with is that of another TPM's device.
+    SecretTaken,
 }
 
 /// The database of one running instance. Clones share it.
@@ -103,6 +105,8 @@ struct Shared {
     instance: String,
     /// Set by the writer when it stops for good.
     taken: Arc<AtomicBool>,
+    /// The end of the audit chain after the writer's last commit.
+    head: Arc<Mutex<Head>>,
 }
 
 impl Store {
@@ -115,16 +119,17 @@ impl Store {
         }
         let database = Arc::new(Database::parse(url)?);
         database.migrate().await?;
-        let mut connection = database.writer(instance).await?;
+        let mut connection = database.writer(instance).await.map_err(unopened)?;
         make_account_secret(&mut connection).await?;
         let head = writer::read_head(&mut connection, instance).await?;
 
         let (jobs, queue) = mpsc::channel(QUEUE);
         let taken = Arc::new(AtomicBool::new(false));
-        let writer = Writer::new(database.clone(), connection, instance.to_owned(), head, taken.clone());
+        let shown = Arc::new(Mutex::new(head));
+        let writer = Writer::new(database.clone(), connection, instance, head, shown.clone(), taken.clone());
         tokio::spawn(writer.run(queue));
-        let readers = Readers::new(database);
-        Ok(Self { shared: Arc::new(Shared { readers, jobs, instance: instance.to_owned(), taken }) })
+        let (readers, instance) = (Readers::new(database), instance.to_owned());
+        Ok(Self { shared: Arc::new(Shared { readers, jobs, instance, taken, head: shown }) })
     }
 
     /// The name under which this process writes its audit chain.
@@ -161,6 +166,11 @@ impl std::fmt::Debug for Store {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Store").field("instance", &self.shared.instance).finish_non_exhaustive()
     }
+}
+
+/// Whoever holds the lock when a store is opened is another process.
+fn unopened(error: sqlx::Error) -> StoreError {
+    if lock_is_held(&error) { StoreError::InstanceTaken } else { error.into() }
 }
 
 /// Whoever comes first makes it; all others find it.

@@ -179,14 +179,22 @@ pub struct Enrolment {
     pub device_public: Vec<u8>,
     /// `TPMT_PUBLIC` of the attestation key.
     pub attestation_public: Vec<u8>,
-    /// What credential activation must give.
-    pub secret: [u8; 32],
+    /// SHA-256 of what credential activation must give.
+    pub secret_hash: [u8; 32],
     pub nonce: [u8; 32],
     pub endorsement: [u8; 32],
     pub vendor: String,
     pub manufacturer: Label,
     pub model: Label,
     pub window: Window,
+}
+
+/// How an enrolment was used up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Spent {
+    pub at: u64,
+    /// SHA-256 of the proof that was accepted; none where it was refused for good.
+    pub proof: Option<[u8; 32]>,
 }
 
 impl fmt::Debug for Enrolment {

@@ -1,11 +1,13 @@
 //! The questions that the rest of the server asks of the database. They see what was committed before, and
 //! change nothing.
 
+use std::sync::PoisonError;
+
 use vultus_protocol::{AccountName, CeremonyId, DeviceIdentity, PairwiseDevice, ServiceName};
 use zeroize::Zeroizing;
 
 use super::connection::{Record, Value, values};
-use super::model::{CeremonyState, Device, Enrolment, Service, ServiceKey};
+use super::model::{CeremonyState, Device, DeviceStatus, Enrolment, Service, ServiceKey, Spent};
 use super::{Store, StoreError, rows, statements};
 use crate::audit::Row;
 
@@ -56,7 +58,7 @@ impl Store {
         self.all(statements::KEYS_OF_DEVICE, &values, |r| rows::service_key(r, 0)).await
     }
 
-    /// All that ever were, newest first.
+    /// Whatever became of them, newest first, a hundred at most.
     pub async fn keys_of_account(
         &self,
         service: &ServiceName,
@@ -64,6 +66,17 @@ impl Store {
     ) -> Result<Vec<ServiceKey>, StoreError> {
         let values = values![account.as_str(), service.as_str()];
         self.all(statements::KEYS_OF_ACCOUNT, &values, |r| rows::service_key(r, 0)).await
+    }
+
+    /// Whether a key of the account is suspended.
+    pub async fn account_is_suspended(
+        &self,
+        service: &ServiceName,
+        account: &AccountName,
+    ) -> Result<bool, StoreError> {
+        let values = values![account.as_str(), service.as_str()];
+        let found = self.one(statements::SUSPENDED_KEY, &values, |r| Ok(r.int(0)?)).await?;
+        Ok(found.is_some())
     }
 
     /// All keys of a service, oldest first, from the one after that row id. For lists, not for ceremonies.
@@ -81,7 +94,13 @@ impl Store {
         self.one(statements::DEVICE, &values![identity.as_bytes()], rows::device).await
     }
 
-    /// Every identity that a TPM ever had, newest first.
+    /// Whether a TPM counts: active, suspended or revoked. Nothing where it was never enrolled.
+    pub async fn tpm_status(&self, endorsement: &[u8; 32]) -> Result<Option<DeviceStatus>, StoreError> {
+        let status = |row: &Record| DeviceStatus::from_number(row.int(0)?);
+        self.one(statements::TPM, &values![endorsement], status).await
+    }
+
+    /// The identities that a TPM had, newest first, a hundred at most.
     pub async fn device_by_endorsement(&self, endorsement: &[u8; 32]) -> Result<Vec<Device>, StoreError> {
         self.all(statements::DEVICES_BY_ENDORSEMENT, &values![endorsement], rows::device).await
     }
@@ -91,8 +110,8 @@ impl Store {
         self.all(statements::DEVICES, &values![limit, offset], rows::device).await
     }
 
-    /// An enrolment, and whether it was used up.
-    pub async fn enrolment(&self, id: &CeremonyId) -> Result<Option<(Enrolment, bool)>, StoreError> {
+    /// An enrolment, and how it was used up, where it was.
+    pub async fn enrolment(&self, id: &CeremonyId) -> Result<Option<(Enrolment, Option<Spent>)>, StoreError> {
         self.one(statements::ENROLMENT, &values![id.as_bytes()], rows::enrolment).await
     }
 
@@ -134,6 +153,13 @@ impl Store {
     /// Instance, sequence and signed packet of every checkpoint.
     pub async fn checkpoints(&self) -> Result<Vec<(String, i64, Vec<u8>)>, StoreError> {
         self.all(statements::CHECKPOINTS, &[], rows::checkpoint).await
+    }
+
+    /// Sequence and hash of the last row of this instance's own audit chain, as its writer committed it: not
+    /// what the database says now. Sequence 0 and zeros before the first row.
+    pub fn head(&self) -> (i64, [u8; 32]) {
+        let head = *self.shared.head.lock().unwrap_or_else(PoisonError::into_inner);
+        (head.sequence, head.hash)
     }
 
     async fn one<T>(

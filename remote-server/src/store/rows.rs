@@ -11,7 +11,7 @@ use super::StoreError;
 use super::connection::Record;
 use super::model::{
     Ceremony, CeremonyKind, CeremonyState, Device, DeviceStatus, Enrolment, KeyStatus, Service, ServiceKey,
-    ServiceStatus,
+    ServiceStatus, Spent,
 };
 use crate::audit::Row;
 
@@ -81,15 +81,15 @@ pub(super) fn device(record: &Record) -> Result<Device, StoreError> {
     })
 }
 
-/// The enrolment, and whether it was used up.
-pub(super) fn enrolment(record: &Record) -> Result<(Enrolment, bool), StoreError> {
+/// The enrolment, and how it was used up.
+pub(super) fn enrolment(record: &Record) -> Result<(Enrolment, Option<Spent>), StoreError> {
     let enrolment = Enrolment {
         id: sound(CeremonyId::from_slice(record.bytes(0)?), WRONG_LENGTH)?,
         device_identity: device_identity(record, 1)?,
         device_key: public_key(record, 2)?,
         device_public: record.bytes(3)?.to_vec(),
         attestation_public: record.bytes(4)?.to_vec(),
-        secret: fixed(record.bytes(5)?)?,
+        secret_hash: fixed(record.bytes(5)?)?,
         nonce: fixed(record.bytes(6)?)?,
         endorsement: fixed(record.bytes(7)?)?,
         vendor: record.text(8)?.to_owned(),
@@ -97,7 +97,11 @@ pub(super) fn enrolment(record: &Record) -> Result<(Enrolment, bool), StoreError
         model: label(record, 10)?,
         window: Window { issued_at: time(record.int(11)?)?, expires_at: time(record.int(12)?)? },
     };
-    Ok((enrolment, record.maybe_int(13)?.is_some()))
+    let spent = match record.maybe_int(13)? {
+        Some(at) => Some(Spent { at: time(at)?, proof: record.maybe_bytes(14)?.map(fixed).transpose()? }),
+        None => None,
+    };
+    Ok((enrolment, spent))
 }
 
 pub(super) fn key_set(record: &Record) -> Result<(u64, Vec<u8>), StoreError> {

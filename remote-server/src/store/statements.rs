@@ -69,8 +69,10 @@ pub(super) const KEYS_OF_DEVICE: &str = concat!(
 pub(super) const KEYS_OF_ACCOUNT: &str = concat!(
     "SELECT ",
     key_columns!(),
-    " FROM service_keys WHERE account = $1 AND service = $2 ORDER BY id DESC"
+    " FROM service_keys WHERE account = $1 AND service = $2 ORDER BY id DESC LIMIT 100"
 );
+pub(super) const SUSPENDED_KEY: &str =
+    "SELECT id FROM service_keys WHERE account = $1 AND service = $2 AND status = 2 LIMIT 1";
 pub(super) const KEYS_OF_SERVICE: &str = concat!(
     "SELECT ",
     key_columns!(),
@@ -81,16 +83,17 @@ pub(super) const DEVICE: &str = concat!("SELECT ", device_columns!(), " FROM dev
 pub(super) const DEVICES_BY_ENDORSEMENT: &str = concat!(
     "SELECT ",
     device_columns!(),
-    " FROM devices WHERE endorsement = $1 ORDER BY enrolled_at DESC, identity"
+    " FROM devices WHERE endorsement = $1 ORDER BY enrolled_at DESC, identity LIMIT 100"
 );
+pub(super) const TPM: &str = "SELECT status FROM tpms WHERE endorsement = $1";
 pub(super) const DEVICES: &str = concat!(
     "SELECT ",
     device_columns!(),
     " FROM devices ORDER BY enrolled_at DESC, identity LIMIT $1 OFFSET $2"
 );
 pub(super) const ENROLMENT: &str =
-    "SELECT id, device_identity, device_key, device_public, attestation_public, secret, nonce, endorsement,
-            vendor, manufacturer, model, issued_at, expires_at, consumed_at
+    "SELECT id, device_identity, device_key, device_public, attestation_public, secret_hash, nonce,
+            endorsement, vendor, manufacturer, model, issued_at, expires_at, consumed_at, proof_hash
      FROM enrolments WHERE id = $1";
 
 pub(super) const KEY_SETS: &str = "SELECT version, packet FROM key_sets ORDER BY version";
@@ -111,9 +114,12 @@ pub(super) const CHECKPOINTS: &str =
 
 // The frequent changes, many rows at a time.
 
-/// Rows of id, kind, challenge, account key, end.
-pub(super) static OPEN_CEREMONIES: Repeated =
-    Repeated::new("INSERT INTO ceremonies (id, kind, challenge, account_key, expires_at) VALUES ", 5, "");
+/// Rows of id, kind, challenge, account key, virtual account of a registration, end.
+pub(super) static OPEN_CEREMONIES: Repeated = Repeated::new(
+    "INSERT INTO ceremonies (id, kind, challenge, account_key, virtual_account, expires_at) VALUES ",
+    6,
+    "",
+);
 /// Rows of ceremony, time, service key, and 1 where the device is in this database and must be active too.
 pub(super) static AUTHENTICATE: Repeated = Repeated::new(
     "WITH wanted (ceremony, at, account_key, with_device) AS (VALUES ",
@@ -135,13 +141,17 @@ pub(super) static APPEND_AUDIT: Repeated =
 
 // The others, one at a time.
 
-/// A suspended account takes no new key: that would lift the suspension.
+/// A suspended account takes no new key: that would lift the suspension. Where $6 is 1, the device is in this
+/// database and must be active too.
 pub(super) const CONSUME_REGISTRATION: &str = "UPDATE ceremonies SET consumed_at = $2
      WHERE id = $1 AND kind = 1 AND consumed_at IS NULL AND expires_at > $2
        AND NOT EXISTS (
            SELECT 1 FROM service_keys
            WHERE service_keys.account = $3 AND service_keys.service = $4 AND service_keys.status = 2
-       )";
+       )
+       AND ($6 = 0 OR EXISTS (
+           SELECT 1 FROM devices WHERE devices.identity = $5 AND devices.status < 2
+       ))";
 pub(super) const SUPERSEDE_KEY: &str = "UPDATE service_keys SET status = 4, ended_at = $4
      WHERE device = $1 AND virtual_account = $2 AND service = $3 AND status = 1";
 pub(super) const INSERT_KEY: &str = "INSERT INTO service_keys
@@ -149,9 +159,14 @@ pub(super) const INSERT_KEY: &str = "INSERT INTO service_keys
           status, registered_at)
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 1, $9) RETURNING id";
 
+/// Where $4 is 1, the device is in this database and must be active too.
 pub(super) const CONSUME_DEREGISTRATION: &str = "UPDATE ceremonies SET consumed_at = $2
      WHERE id = $1 AND kind = 3 AND account_key = $3 AND consumed_at IS NULL AND expires_at > $2
-       AND EXISTS (SELECT 1 FROM service_keys WHERE service_keys.id = $3 AND service_keys.status < 2)";
+       AND EXISTS (
+           SELECT 1 FROM service_keys
+           LEFT JOIN devices ON devices.identity = service_keys.device_identity AND $4 = 1
+           WHERE service_keys.id = $3 AND service_keys.status < 2 AND ($4 = 0 OR devices.status < 2)
+       )";
 pub(super) const DEREGISTER_KEY: &str =
     "UPDATE service_keys SET status = 5, ended_at = $2 WHERE id = $1 AND status < 2";
 
@@ -167,19 +182,34 @@ pub(super) const CEREMONY_STANDING: &str = "SELECT ceremonies.kind, ceremonies.c
      LEFT JOIN service_keys ON service_keys.id = $2
      LEFT JOIN devices ON devices.identity = service_keys.device_identity
      WHERE ceremonies.id = $1";
-pub(super) const ENROLMENT_STANDING: &str = "SELECT consumed_at, expires_at FROM enrolments WHERE id = $1";
+/// The same for a registration of the account $2 of the service $3: how many of its keys are suspended.
+pub(super) const REGISTRATION_STANDING: &str = "SELECT kind, consumed_at, expires_at,
+            (SELECT COUNT(*) FROM service_keys
+             WHERE service_keys.account = $2 AND service_keys.service = $3 AND service_keys.status = 2)
+     FROM ceremonies WHERE id = $1";
+/// And how many devices of other TPMs have the secret $2.
+pub(super) const ENROLMENT_STANDING: &str = "SELECT consumed_at, expires_at,
+            (SELECT COUNT(*) FROM devices
+             WHERE devices.pairwise_secret = $2 AND devices.endorsement <> $3 AND devices.identity <> $4)
+     FROM enrolments WHERE id = $1";
 
 pub(super) const OPEN_ENROLMENT: &str = "INSERT INTO enrolments
-         (id, device_identity, device_key, device_public, attestation_public, secret, nonce, endorsement,
-          vendor, manufacturer, model, issued_at, expires_at)
+         (id, device_identity, device_key, device_public, attestation_public, secret_hash, nonce,
+          endorsement, vendor, manufacturer, model, issued_at, expires_at)
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
-/// Neither a TPM that is suspended or revoked ($3) comes back, nor an identity that ended ($4).
-pub(super) const CONSUME_ENROLMENT: &str = "UPDATE enrolments SET consumed_at = $2
+/// A TPM that is suspended or revoked does not come back: no row. Whoever changes its status at the same time
+/// waits until this transaction has ended, or is waited for.
+pub(super) const HOLD_TPM: &str = "INSERT INTO tpms (endorsement, status, status_at) VALUES ($1, 1, $2)
+     ON CONFLICT (endorsement) DO UPDATE SET status_at = tpms.status_at WHERE tpms.status = 1";
+/// Neither an identity comes back that ended or that is another TPM's ($4), nor another TPM's secret ($5).
+pub(super) const CONSUME_ENROLMENT: &str = "UPDATE enrolments SET consumed_at = $2, proof_hash = $6
      WHERE id = $1 AND consumed_at IS NULL AND expires_at > $2
-       AND NOT EXISTS (SELECT 1 FROM devices WHERE devices.endorsement = $3 AND devices.status IN (2, 3))
        AND NOT EXISTS (
            SELECT 1 FROM devices
            WHERE devices.identity = $4 AND (devices.status <> 1 OR devices.endorsement <> $3)
+       )
+       AND NOT EXISTS (
+           SELECT 1 FROM devices WHERE devices.pairwise_secret = $5 AND devices.endorsement <> $3
        )";
 pub(super) const SUPERSEDE_DEVICES: &str = "UPDATE devices SET status = 4, status_at = $3
      WHERE endorsement = $1 AND identity <> $2 AND status = 1";
@@ -191,12 +221,21 @@ pub(super) const PUT_DEVICE: &str = "INSERT INTO devices
          pairwise_secret = excluded.pairwise_secret, manufacturer = excluded.manufacturer,
          model = excluded.model, tpm_vendor = excluded.tpm_vendor, enrolled_at = excluded.enrolled_at";
 
-/// From active or suspended alone: the other statuses are final.
-pub(super) const SET_DEVICE_STATUS: &str = "UPDATE devices SET status = $2, status_at = $3
-     WHERE identity = $1 AND status IN (1, 2) AND status <> $2";
+pub(super) const ENDORSEMENT_OF: &str = "SELECT endorsement FROM devices WHERE identity = $1";
+/// From active or suspended alone: the other statuses are final. So it is with the TPM's devices.
+pub(super) const SET_TPM_STATUS: &str = "UPDATE tpms SET status = $2, status_at = $3
+     WHERE endorsement = $1 AND status IN (1, 2) AND status <> $2";
+pub(super) const SET_DEVICE_STATUSES: &str = "UPDATE devices SET status = $2, status_at = $3
+     WHERE endorsement = $1 AND status IN (1, 2) AND status <> $2";
+/// A virtual account is one service's. Whoever consumes one of them at the same time is waited for.
+pub(super) const BURN_REGISTRATIONS: &str = "UPDATE ceremonies SET consumed_at = $2
+     WHERE virtual_account = $1 AND kind = 1 AND consumed_at IS NULL";
 /// $4 is the end, where the status is a final one, else nothing.
 pub(super) const SET_ACCOUNT_STATUS: &str = "UPDATE service_keys SET status = $3, ended_at = $4
      WHERE account = $1 AND service = $2 AND status IN (1, 2) AND status <> $3";
+/// Suspended ones stay: whoever suspended them decides.
+pub(super) const END_ACTIVE_KEYS: &str = "UPDATE service_keys SET status = 3, ended_at = $3
+     WHERE account = $1 AND service = $2 AND status < 2";
 
 pub(super) const PUT_SERVICE: &str = "INSERT INTO services
          (name, status, api_key_hash, certificate, policy_liveness, created_at)
@@ -205,6 +244,8 @@ pub(super) const PUT_SERVICE: &str = "INSERT INTO services
          certificate = excluded.certificate, policy_liveness = excluded.policy_liveness";
 pub(super) const SET_SERVICE_STATUS: &str =
     "UPDATE services SET status = $2 WHERE name = $1 AND status <> $2";
+/// Nothing else of the service: it may be suspended at the same time.
+pub(super) const SET_SERVICE_API_KEY: &str = "UPDATE services SET api_key_hash = $2 WHERE name = $1";
 
 pub(super) const ADD_KEY_SET: &str =
     "INSERT INTO key_sets (version, packet) VALUES ($1, $2) ON CONFLICT (version) DO NOTHING";

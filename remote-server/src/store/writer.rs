@@ -2,8 +2,8 @@
 //! each when its change is on the disk. It decides whether a batch was committed where the connection broke
 //! in between; what a change does is in `change`.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
@@ -42,6 +42,8 @@ pub(super) struct Writer {
     head: Head,
     /// The end it has if the last commit, whose answer was lost, took place.
     uncertain: Option<Head>,
+    /// The former for everybody else.
+    shown: Arc<Mutex<Head>>,
     taken: Arc<AtomicBool>,
 }
 
@@ -49,11 +51,13 @@ impl Writer {
     pub(super) fn new(
         database: Arc<Database>,
         connection: Connection,
-        instance: String,
+        instance: &str,
         head: Head,
+        shown: Arc<Mutex<Head>>,
         taken: Arc<AtomicBool>,
     ) -> Self {
-        Self { database, connection: Some(connection), instance, head, uncertain: None, taken }
+        let (connection, instance) = (Some(connection), instance.to_owned());
+        Self { database, connection, instance, head, uncertain: None, shown, taken }
     }
 
     /// Ends when the store is dropped, or when the instance's name is taken.
@@ -135,7 +139,7 @@ impl Writer {
                     drop(connection);
                     connection = self.resolve(done.head, error).await?;
                 }
-                self.head = done.head;
+                self.advance(done.head);
                 self.uncertain = None;
                 self.connection = Some(connection);
                 Ok(done.outcomes)
@@ -146,8 +150,32 @@ impl Writer {
                 }
                 Err(Failure::Statement(error))
             }
+            Err(Failure::Whole(StoreError::InstanceTaken)) => {
+                Err(Failure::Whole(self.overtaken(connection).await))
+            }
             Err(whole) => Err(whole),
         }
+    }
+
+    /// Where the chain's next row was there already: whether somebody else really went on with it. The
+    /// connection still holds the instance's lock.
+    async fn overtaken(&mut self, mut connection: Connection) -> StoreError {
+        if let Err(error) = connection.roll_back().await {
+            return error.into();
+        }
+        match read_head(&mut connection, &self.instance).await {
+            Ok(found) if found == self.head => {
+                self.connection = Some(connection);
+                sqlx::Error::Protocol("an audit row was there, and is not now".to_owned()).into()
+            }
+            Ok(_) => StoreError::InstanceTaken,
+            Err(error) => error,
+        }
+    }
+
+    fn advance(&mut self, head: Head) {
+        self.head = head;
+        *self.shown.lock().unwrap_or_else(PoisonError::into_inner) = head;
     }
 
     /// After a commit without an answer: whether it took place is read from the end of the audit chain. A
@@ -161,7 +189,8 @@ impl Writer {
         Err(Failure::Whole(error.into()))
     }
 
-    /// The connection, or a new one. The chain must end where this task left it.
+    /// The connection, or a new one. The chain must end where this task left it. While the database still
+    /// believes in a former connection that broke, the lock is held by that: the next batch tries again.
     async fn connected(&mut self) -> Result<Connection, StoreError> {
         if let Some(connection) = self.connection.take() {
             return Ok(connection);
@@ -169,7 +198,7 @@ impl Writer {
         let mut connection = self.database.writer(&self.instance).await?;
         let found = read_head(&mut connection, &self.instance).await?;
         match self.uncertain.take() {
-            Some(head) if found == head => self.head = head,
+            Some(head) if found == head => self.advance(head),
             _ if found == self.head => {}
             _ => return Err(StoreError::InstanceTaken),
         }

@@ -3,9 +3,11 @@
 use vultus_protocol::api::{Refusal, from_text};
 use vultus_protocol::enrolment::{EnrolmentChallenge, EnrolmentProof, EnrolmentReceipt, EnrolmentRequest};
 use vultus_protocol::registration::RegistrationRequest;
-use vultus_protocol::{DeviceIdentity, Envelope, ServerName};
+use vultus_protocol::{CeremonyId, DeviceIdentity, Envelope, ServerName};
 use vultus_remote_server::attestation::ek_certificate::Roots;
-use vultus_remote_server::registry::{Registry, RemoteRegistry};
+use vultus_remote_server::attestation::public_area::EndorsementKind;
+use vultus_remote_server::ceremonies::Settings;
+use vultus_remote_server::registry::{Registry, RemoteRegistry, ResolveQuestion};
 use vultus_remote_server::store::model::DeviceStatus;
 
 use crate::device::tpm::{self, Endorsement};
@@ -96,8 +98,6 @@ async fn a_device_whose_tpm_answers_is_enrolled_and_may_register() {
     }
     let receipt = finish(&world, &device, &challenge, &good).await.unwrap();
     assert_eq!((receipt.device, receipt.at), (device.identity(), NOW));
-    let again = finish(&world, &device, &challenge, &good).await;
-    assert_eq!(again.unwrap_err(), Refusal::CodeUsed);
     let key = world.register(&world.shop, &device, "alice").await;
 
     // The same TPM with a new device key: the old identity counts no more, nor does a revoked TPM.
@@ -137,8 +137,143 @@ async fn a_second_request_does_not_disturb_an_open_enrolment() {
     begin(&world, &device, &request).await.unwrap();
     let answer = proof(&device, &endorsement, &first);
     finish(&world, &device, &first, &answer).await.unwrap();
-    let refused = finish(&world, &device, &first, &answer).await.unwrap_err();
-    assert_eq!(refused, Refusal::CodeUsed);
+}
+
+#[tokio::test]
+async fn whoever_lost_the_receipt_gets_it_again() {
+    let world = World::new().await;
+    let (device, endorsement) = (Device::new(), Endorsement::new());
+    trust(&world, &endorsement);
+    let request = offer(&world, &device, &endorsement, NOW);
+    let challenge = begin(&world, &device, &request).await.unwrap();
+    let good = proof(&device, &endorsement, &challenge);
+    let receipt = finish(&world, &device, &challenge, &good).await.unwrap();
+    world.set_clock(9);
+    // Signed and sealed anew, it says the same; so does the receipt.
+    assert_eq!(finish(&world, &device, &challenge, &good).await.unwrap(), receipt);
+    let other_secret = EnrolmentProof { pairwise_secret: Device::new().pairwise_secret, ..good.clone() };
+    let certified = device.certify(&device.key, &*challenge.nonce);
+    let other_words = EnrolmentProof { certification: certified, ..good.clone() };
+    for other in [other_secret, other_words] {
+        let refused = finish(&world, &device, &challenge, &other).await;
+        assert_eq!(refused.unwrap_err(), Refusal::CodeUsed);
+    }
+    let forged = Key::new().packet_as(&good, device.key.public.id());
+    let forged = world.sealed::<EnrolmentProof>(&forged);
+    let refused = world.core.finish_enrolment(&challenge.enrolment.to_text(), forged).await;
+    assert_eq!(refused.unwrap_err(), Refusal::BadSignature);
+
+    world.set_device(&device, DeviceStatus::Suspended).await;
+    let refused = finish(&world, &device, &challenge, &good).await;
+    assert_eq!(refused.unwrap_err(), Refusal::DeviceSuspended);
+    world.set_device(&device, DeviceStatus::Active).await;
+    // It was enrolled once more, with another secret: the old receipt would be about that.
+    let again = begin(&world, &device, &request).await.unwrap();
+    let secret = Device::new().pairwise_secret;
+    let renewed = EnrolmentProof { pairwise_secret: secret, ..proof(&device, &endorsement, &again) };
+    finish(&world, &device, &again, &renewed).await.unwrap();
+    let refused = finish(&world, &device, &challenge, &good).await;
+    assert_eq!(refused.unwrap_err(), Refusal::CodeUsed);
+}
+
+#[tokio::test]
+async fn a_kind_of_endorsement_key_that_is_not_wanted_is_refused() {
+    let mut world = World::new().await;
+    let (device, endorsement) = (Device::new(), Endorsement::new());
+    trust(&world, &endorsement);
+    let request = offer(&world, &device, &endorsement, NOW);
+    world.core.settings.endorsement_kinds = Settings::default().endorsement_kinds;
+    assert_eq!(world.core.settings.endorsement_kinds, [EndorsementKind::Rsa2048]);
+    let refused = begin(&world, &device, &request).await;
+    assert_eq!(refused.unwrap_err(), Refusal::UntrustedEndorsement);
+    world.core.settings.endorsement_kinds = vec![EndorsementKind::P384];
+    begin(&world, &device, &request).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_secret_of_another_tpm_is_refused() {
+    let world = World::new().await;
+    let (device, endorsement) = (Device::new(), Endorsement::new());
+    trust(&world, &endorsement);
+    let challenge = begin(&world, &device, &offer(&world, &device, &endorsement, NOW)).await.unwrap();
+    let victim = world.enrolled().await;
+    let good = proof(&device, &endorsement, &challenge);
+    let stolen = EnrolmentProof { pairwise_secret: victim.pairwise_secret, ..good.clone() };
+    let refused = finish(&world, &device, &challenge, &stolen).await;
+    assert_eq!(refused.unwrap_err(), Refusal::KeyNotCertified);
+    finish(&world, &device, &challenge, &good).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_secret_of_an_enrolment_is_not_kept() {
+    let world = World::new().await;
+    let (device, endorsement) = (Device::new(), Endorsement::new());
+    trust(&world, &endorsement);
+    let challenge = begin(&world, &device, &offer(&world, &device, &endorsement, NOW)).await.unwrap();
+    let (kept, _) = world.core.store.enrolment(&challenge.enrolment).await.unwrap().unwrap();
+    let good = proof(&device, &endorsement, &challenge);
+    assert_ne!(good.secret.as_slice(), kept.secret_hash);
+    // What is kept is no answer.
+    let read = EnrolmentProof { secret: kept.secret_hash.to_vec().into(), ..good };
+    let refused = finish(&world, &device, &challenge, &read).await;
+    assert_eq!(refused.unwrap_err(), Refusal::ActivationFailed);
+}
+
+#[tokio::test]
+async fn strangers_do_not_fill_the_audit_log() {
+    let world = World::new().await;
+    let (device, endorsement) = (Device::new(), Endorsement::new());
+    trust(&world, &endorsement);
+    let good = offer(&world, &device, &endorsement, NOW);
+    let challenge = begin(&world, &device, &good).await.unwrap();
+    let answer = proof(&device, &endorsement, &challenge);
+    let before = world.audited().await;
+    let stranger = Key::new();
+    let late = EnrolmentRequest { at: 0, ..good.clone() };
+    for packet in [
+        plain(b"garbage"),
+        plain(&[0; 20_000]),
+        world.sealed::<EnrolmentRequest>(b"garbage"),
+        world.sealed::<EnrolmentProof>(&device.key.packet(&good)),
+        world.sealed::<EnrolmentRequest>(&stranger.packet_as(&good, device.key.public.id())),
+        world.sealed::<EnrolmentRequest>(&device.key.packet(&late)),
+    ] {
+        assert!(world.core.begin_enrolment(packet).await.is_err());
+    }
+    let (enrolment, unknown) = (challenge.enrolment.to_text(), CeremonyId::new(random()).to_text());
+    let sealed = |key: &Key| world.sealed::<EnrolmentProof>(&key.packet_as(&answer, device.key.public.id()));
+    for (enrolment, packet) in [
+        (enrolment.as_str(), plain(b"garbage")),
+        ("", sealed(&device.key)),
+        (unknown.as_str(), sealed(&device.key)),
+        (enrolment.as_str(), sealed(&stranger)),
+    ] {
+        assert!(world.core.finish_enrolment(enrolment, packet).await.is_err());
+    }
+    assert_eq!(world.audited().await, before);
+
+    // Whoever signed is written down.
+    let other = EnrolmentRequest { endorsement_public: Endorsement::new().public().into(), ..good };
+    assert!(begin(&world, &device, &other).await.is_err());
+    assert_eq!(world.audited().await, before + 1);
+    let spoilt = EnrolmentProof { secret: Vec::new().into(), ..answer };
+    assert!(finish(&world, &device, &challenge, &spoilt).await.is_err());
+    assert_eq!(world.audited().await, before + 2);
+}
+
+#[tokio::test]
+async fn a_registry_answers_for_its_own_name_alone() {
+    let world = World::new().await;
+    let device = world.enrolled().await;
+    let question = |server: &str| ResolveQuestion {
+        server: server.to_owned(),
+        service: world.shop.name.as_str().to_owned(),
+        device_identity: device.identity().to_text(),
+    };
+    let found = world.core.answer_resolve(question("auth.example")).await.unwrap();
+    assert_eq!(found.pairwise.to_text(), world.towards(&device, &world.shop));
+    let refused = world.core.answer_resolve(question("other.example")).await;
+    assert_eq!(refused.unwrap_err(), Refusal::Misdirected);
 }
 
 #[tokio::test]

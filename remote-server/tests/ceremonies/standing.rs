@@ -1,5 +1,6 @@
 //! Devices and accounts that were suspended or revoked, before a ceremony or in the middle of one.
 
+use vultus_protocol::AccountName;
 use vultus_protocol::api::{OpenRegistration, Refusal};
 use vultus_remote_server::store::model::{DeviceStatus, KeyStatus};
 
@@ -63,14 +64,13 @@ async fn a_suspended_or_revoked_account_is_refused_at_each_step() {
     for (status, reason) in
         [(KeyStatus::Suspended, Refusal::AccountSuspended), (KeyStatus::Revoked, Refusal::AccountRevoked)]
     {
-        // A ceremony that was opened in the second of the revocation counts.
-        world.set_clock(1);
         world.set_account("alice", status).await;
         assert_eq!(world.ask(&world.shop, &device, None, None).await.unwrap_err(), reason);
         assert_eq!(world.ask(&world.shop, &device, Some("alice"), None).await.unwrap_err(), reason);
         assert_eq!(world.authenticate(&challenge, &device, &key).await.unwrap_err(), reason);
         let refused = world.complete_registration(&world.shop, &registration, &device, &request).await;
-        assert_eq!(refused.unwrap_err(), reason);
+        // Whatever was open for the account is used up.
+        assert_eq!(refused.unwrap_err(), Refusal::CodeUsed);
         let open = OpenRegistration { account: "alice".to_owned(), device: device_text.clone() };
         let opened = world.core.open_registration(&world.shop, open).await;
         if status == KeyStatus::Suspended {
@@ -78,8 +78,54 @@ async fn a_suspended_or_revoked_account_is_refused_at_each_step() {
             world.set_account("alice", KeyStatus::Active).await;
         }
     }
-    // So does one that is opened afterwards: the relying party asked for it.
+    // One that is opened afterwards counts: the relying party asked for it.
     let key = world.register(&world.shop, &device, "alice").await;
+    let challenge = world.open_authentication(&world.shop, &device, "alice").await;
+    world.authenticate(&challenge, &device, &key).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_was_opened_before_a_revocation_registers_nobody() {
+    let world = World::new().await;
+    let device = world.enrolled().await;
+    // Nobody is registered, so that no key tells of the revocation.
+    for by_relying_party in [true, false] {
+        let challenge = world.open_registration(&world.shop, &device, "alice").await;
+        let elsewhere = world.open_registration(&world.bank, &device, "alice").await;
+        if by_relying_party {
+            world.core.revoke_account(&world.shop, "alice").await.unwrap();
+        } else {
+            world.set_account("alice", KeyStatus::Revoked).await;
+        }
+        let request = device.registration(&challenge, &Key::new());
+        let refused = world.complete_registration(&world.shop, &challenge, &device, &request).await;
+        assert_eq!(refused.unwrap_err(), Refusal::CodeUsed);
+        let request = device.registration(&elsewhere, &Key::new());
+        world.complete_registration(&world.bank, &elsewhere, &device, &request).await.unwrap();
+    }
+    assert_eq!(world.core.revoke_account(&world.shop, "alice").await, Err(Refusal::NotFound));
+    world.register(&world.shop, &device, "alice").await;
+    world.core.revoke_account(&world.shop, "alice").await.unwrap();
+    world.core.revoke_account(&world.shop, "alice").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_relying_party_does_not_lift_a_suspension() {
+    let world = World::new().await;
+    let device = world.enrolled().await;
+    let key = world.register(&world.shop, &device, "alice").await;
+    world.set_account("alice", KeyStatus::Suspended).await;
+    let refused = world.core.revoke_account(&world.shop, "alice").await;
+    assert_eq!(refused, Err(Refusal::AccountSuspended));
+    let request =
+        OpenRegistration { account: "alice".to_owned(), device: world.towards(&device, &world.shop) };
+    let refused = world.core.open_registration(&world.shop, request).await;
+    assert_eq!(refused.unwrap_err(), Refusal::AccountSuspended);
+    let (service, alice) = (&world.shop.name, AccountName::new("alice").unwrap());
+    let keys = world.core.store.keys_of_account(service, &alice).await.unwrap();
+    assert_eq!(keys.iter().map(|key| key.status).collect::<Vec<_>>(), [KeyStatus::Suspended]);
+    // Nothing ended: whoever resumes it has what was there before.
+    world.set_account("alice", KeyStatus::Active).await;
     let challenge = world.open_authentication(&world.shop, &device, "alice").await;
     world.authenticate(&challenge, &device, &key).await.unwrap();
 }

@@ -11,6 +11,7 @@ use vultus_protocol::{
     AccountName, CeremonyId, Envelope, Liveness, Message, PinnedServer, ServerName, ServiceName,
     VirtualAccount, Window,
 };
+use vultus_remote_server::attestation::public_area::EndorsementKind;
 use vultus_remote_server::ceremonies::{Core, Settings};
 use vultus_remote_server::clock::Clock;
 use vultus_remote_server::keys::{KeySource, Keys};
@@ -72,7 +73,7 @@ impl World {
             device_key: device.key.public,
             device_public: tpm::public_area(tpm::SIGNING, &device.key.public),
             attestation_public: tpm::public_area(tpm::ATTESTING, &device.attestation.public),
-            secret: random(),
+            secret_hash: random(),
             nonce: random(),
             endorsement: device.endorsement,
             vendor: "id:00001014".to_owned(),
@@ -82,7 +83,7 @@ impl World {
         };
         let store = &self.core.store;
         store.open_enrolment(enrolment, event("enrolment-opened")).await.unwrap();
-        let done = store.enrol(&id, NOW, device.record(NOW), event("enrolled")).await.unwrap();
+        let done = store.enrol(&id, NOW, device.record(NOW), &random(), event("enrolled")).await.unwrap();
         assert!(matches!(done, Consumed::Yes(_)), "{done:?}");
         device
     }
@@ -195,7 +196,8 @@ async fn server(folder: &tempfile::TempDir, instance: &str, clock: &Clock, regis
     let url = format!("sqlite:{}", folder.path().join("server.db").display());
     let store = Store::open(&url, instance).await.unwrap();
     let keys = Keys::load(&key_file(folder), &name, &store, clock).await.unwrap();
-    let settings = Settings { code_window_s: WINDOW, ..Settings::default() };
+    let endorsement_kinds = vec![EndorsementKind::Rsa2048, EndorsementKind::P384];
+    let settings = Settings { code_window_s: WINDOW, endorsement_kinds, ..Settings::default() };
     let roots = EndorsementRoots::default();
     Core::new(name, store, Arc::new(keys), registry, roots, clock.clone(), settings).await.unwrap()
 }

@@ -15,6 +15,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName as HostName};
 use rustls::version::TLS13;
 use rustls::{ClientConfig, RootCertStore};
 use serde_json::Value;
+use sqlx::{Connection, Executor, SqliteConnection};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::sleep;
@@ -128,14 +129,30 @@ impl Machine {
 
     /// Runs a command of the administrator; what it prints as JSON.
     pub fn administer(&self, arguments: &[&str]) -> Value {
+        let (status, told, errors) = self.attempt(arguments);
+        assert_eq!(status, Some(0), "{arguments:?}: {told} {errors}");
+        told
+    }
+
+    /// The same, which need not come about: with its status and what it says of errors.
+    pub fn attempt(&self, arguments: &[&str]) -> (Option<i32>, Value, String) {
         let output = Command::new(SERVER)
             .args(["--json", "--config"])
             .arg(self.folder.join("server.toml"))
             .args(arguments)
             .output()
             .unwrap();
-        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-        serde_json::from_slice(&output.stdout).unwrap()
+        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+        let told = serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {errors}"));
+        (output.status.code(), told, errors)
+    }
+
+    /// Changes the database as somebody would who may write the file.
+    pub async fn tamper(&self, sql: &'static str) {
+        let url = format!("sqlite:{}", self.folder.join("server.db").display());
+        let mut connection = SqliteConnection::connect(&url).await.unwrap();
+        connection.execute(sql).await.unwrap();
+        connection.close().await.unwrap();
     }
 
     /// The header by which the shop is known.
@@ -253,6 +270,11 @@ pub fn request(method: &str, path: &str, headers: &str, body: &str) -> String {
         "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\
          Content-Length: {length}\r\n\r\n{body}"
     )
+}
+
+/// The same, after which the connection stays.
+pub fn kept(method: &str, path: &str, headers: &str) -> String {
+    request(method, path, headers, "").replace("Connection: close\r\n", "")
 }
 
 pub async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(

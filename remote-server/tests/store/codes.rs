@@ -49,7 +49,7 @@ pub async fn one_of_many_registers(place: &Place) {
     let store = place.open("one").await;
     open(&store, 1, Registration, None).await;
     let outcomes = race(place, &store, move |store, task| async move {
-        store.register(&id(1), NOW, new_key("alice", 1, task), event("registered")).await.unwrap()
+        store.register(&id(1), NOW, new_key("alice", 1, task), false, event("registered")).await.unwrap()
     })
     .await;
     assert_eq!(winners(&outcomes), 1);
@@ -61,7 +61,7 @@ pub async fn one_of_many_deregisters(place: &Place) {
     let key = registered(&store, 1, "alice", 1).await;
     open(&store, 2, Deregistration, Some(key)).await;
     let outcomes = race(place, &store, move |store, _| async move {
-        store.deregister(&id(2), NOW, key, event("deregistered")).await.unwrap()
+        store.deregister(&id(2), NOW, key, false, event("deregistered")).await.unwrap()
     })
     .await;
     assert_eq!(winners(&outcomes), 1);
@@ -72,7 +72,7 @@ pub async fn one_of_many_enrols(place: &Place) {
     let opened = enrolment(1, &device(1, 1));
     store.open_enrolment(opened, event("enrolment-opened")).await.unwrap();
     let outcomes = race(place, &store, move |store, _| async move {
-        store.enrol(&id(1), NOW, device(1, 1), event("enrolled")).await.unwrap()
+        store.enrol(&id(1), NOW, device(1, 1), &PROOF, event("enrolled")).await.unwrap()
     })
     .await;
     assert_eq!(winners(&outcomes), 1);
@@ -87,8 +87,8 @@ pub async fn a_code_ends_by_the_second(place: &Place) {
     let event = || event("late");
     let late = store.authenticate(&id(2), END, key, false, event()).await.unwrap();
     assert_eq!(late, Consumed::Expired);
-    assert_eq!(store.deregister(&id(3), END, key, event()).await.unwrap(), Consumed::Expired);
-    let late = store.register(&id(4), END, new_key("alice", 1, 4), event()).await.unwrap();
+    assert_eq!(store.deregister(&id(3), END, key, false, event()).await.unwrap(), Consumed::Expired);
+    let late = store.register(&id(4), END, new_key("alice", 1, 4), false, event()).await.unwrap();
     assert_eq!(late, Consumed::Expired);
     // Nothing was consumed by that: the second before is in time.
     let in_time = store.authenticate(&id(2), END - 1, key, false, event()).await.unwrap();
@@ -102,10 +102,10 @@ pub async fn an_unknown_ceremony_is_gone(place: &Place) {
     let key = registered(&store, 1, "alice", 1).await;
     assert_eq!(authenticate(&store, 99, key).await, Consumed::Gone);
     let event = || event("unknown");
-    assert_eq!(store.deregister(&id(99), NOW, key, event()).await.unwrap(), Consumed::Gone);
-    let registered = store.register(&id(99), NOW, new_key("bob", 1, 4), event()).await.unwrap();
+    assert_eq!(store.deregister(&id(99), NOW, key, false, event()).await.unwrap(), Consumed::Gone);
+    let registered = store.register(&id(99), NOW, new_key("bob", 1, 4), false, event()).await.unwrap();
     assert_eq!(registered, Consumed::Gone);
-    assert_eq!(store.enrol(&id(99), NOW, device(1, 1), event()).await.unwrap(), Consumed::Gone);
+    assert_eq!(store.enrol(&id(99), NOW, device(1, 1), &PROOF, event()).await.unwrap(), Consumed::Gone);
     assert_eq!(store.ceremony(&id(99)).await.unwrap(), None);
     assert_eq!(store.enrolment(&id(99)).await.unwrap(), None);
 }
@@ -117,8 +117,8 @@ pub async fn a_ceremony_of_another_kind_is_gone(place: &Place) {
     open(&store, 3, Deregistration, Some(key)).await;
     let event = || event("another kind");
     assert_eq!(authenticate(&store, 3, key).await, Consumed::Gone);
-    assert_eq!(store.deregister(&id(2), NOW, key, event()).await.unwrap(), Consumed::Gone);
-    let registered = store.register(&id(2), NOW, new_key("bob", 1, 4), event()).await.unwrap();
+    assert_eq!(store.deregister(&id(2), NOW, key, false, event()).await.unwrap(), Consumed::Gone);
+    let registered = store.register(&id(2), NOW, new_key("bob", 1, 4), false, event()).await.unwrap();
     assert_eq!(registered, Consumed::Gone);
     assert_eq!(authenticate(&store, 2, key).await, Consumed::Yes(key));
 }
@@ -134,7 +134,7 @@ pub async fn a_burnt_code_is_used(place: &Place) {
 
     store.open_enrolment(enrolment(3, &device(1, 1)), event("enrolment-opened")).await.unwrap();
     store.burn(&id(3), NOW, event("refused")).await.unwrap();
-    let enrolled = store.enrol(&id(3), NOW, device(1, 1), event("enrolled")).await.unwrap();
+    let enrolled = store.enrol(&id(3), NOW, device(1, 1), &PROOF, event("enrolled")).await.unwrap();
     assert_eq!(enrolled, Consumed::Used);
 }
 

@@ -1,5 +1,6 @@
 //! Service keys: one active for each account on each device, and what ended stays ended.
 
+use vultus_protocol::VirtualAccount;
 use vultus_remote_server::store::Consumed;
 use vultus_remote_server::store::Store;
 use vultus_remote_server::store::model::CeremonyKind::{Authentication, Deregistration, Registration};
@@ -25,7 +26,7 @@ pub async fn a_key_that_does_not_count_authenticates_nobody(place: &Place) {
 
     assert_eq!(set(&store, "alice", KeyStatus::Suspended).await, 1);
     assert_eq!(authenticate(&store, 2, key).await, Consumed::KeyNotActive);
-    let outcome = store.deregister(&id(3), NOW, key, event("deregistered")).await.unwrap();
+    let outcome = store.deregister(&id(3), NOW, key, false, event("deregistered")).await.unwrap();
     assert_eq!(outcome, Consumed::KeyNotActive);
     assert!(!store.ceremony(&id(2)).await.unwrap().unwrap().consumed);
 
@@ -123,7 +124,7 @@ pub async fn deregistering_ends_the_key(place: &Place) {
     let key = registered(&store, 1, "alice", 1).await;
     open(&store, 2, Deregistration, Some(key)).await;
     open(&store, 3, Authentication, Some(key)).await;
-    let outcome = store.deregister(&id(2), NOW + 2, key, event("deregistered")).await.unwrap();
+    let outcome = store.deregister(&id(2), NOW + 2, key, false, event("deregistered")).await.unwrap();
     assert_eq!(outcome, Consumed::Yes(key));
     assert_eq!(authenticate(&store, 3, key).await, Consumed::KeyNotActive);
     let kept = &store.keys_of_account(&shop(), &account("alice")).await.unwrap()[0];
@@ -155,11 +156,117 @@ pub async fn a_suspended_account_takes_no_new_key(place: &Place) {
     set(&store, "alice", KeyStatus::Suspended).await;
     for (n, on) in [(2, 1), (3, 2)] {
         open(&store, n, Registration, None).await;
-        let outcome = store.register(&id(n), NOW, new_key("alice", on, 2), event("registered")).await;
+        let outcome = store.register(&id(n), NOW, new_key("alice", on, 2), false, event("registered")).await;
         assert_eq!(outcome.unwrap(), Consumed::KeyNotActive);
     }
     assert_eq!(statuses(&store, "alice").await, [KeyStatus::Suspended]);
     registered(&store, 4, "bob", 1).await;
+}
+
+pub async fn a_device_that_was_revoked_in_between_changes_no_key(place: &Place) {
+    let store = place.open("one").await;
+    assert!(matches!(enrolled(&store, 1, device(1, 1)).await, Consumed::Yes(_)));
+    let register = async |n: u32, local: bool| {
+        let key = new_key("alice", 1, n as u8);
+        store.register(&id(n), NOW, key, local, event("registered")).await.unwrap()
+    };
+    open(&store, 2, Registration, None).await;
+    let Consumed::Yes(key) = register(2, true).await else { panic!("it is active") };
+    open(&store, 3, Registration, None).await;
+    open(&store, 4, Deregistration, Some(key)).await;
+    let deregister =
+        async |local: bool| store.deregister(&id(4), NOW, key, local, event("deregistered")).await.unwrap();
+    let set =
+        async |status| store.set_device_status(&identity(1), status, NOW, event("status")).await.unwrap();
+    assert!(set(DeviceStatus::Suspended).await);
+    assert_eq!(register(3, true).await, Consumed::DeviceNotActive);
+    assert_eq!(deregister(true).await, Consumed::DeviceNotActive);
+    assert_eq!(statuses(&store, "alice").await, [KeyStatus::Active]);
+    // Nothing was used up, and a registry elsewhere is not asked here.
+    assert!(set(DeviceStatus::Active).await);
+    assert_eq!(deregister(true).await, Consumed::Yes(key));
+    assert!(set(DeviceStatus::Revoked).await);
+    assert_eq!(register(3, true).await, Consumed::DeviceNotActive);
+    assert!(matches!(register(3, false).await, Consumed::Yes(_)));
+}
+
+/// Opens a registration of an account as the server would, whose virtual accounts follow from the database's
+/// secret.
+async fn open_registration(store: &Store, n: u32, name: &str) {
+    let mut opened = ceremony(n, Registration, None);
+    let secret = store.account_secret().await.unwrap();
+    opened.challenge.virtual_account = VirtualAccount::of(&secret, &shop(), &account(name));
+    store.open_ceremony(opened, event("opened")).await.unwrap();
+}
+
+async fn end(store: &Store, name: &str) -> u64 {
+    store.end_active_keys(&shop(), &account(name), NOW, event("account-revoked")).await.unwrap()
+}
+
+pub async fn an_account_that_is_taken_away_burns_its_open_registrations(place: &Place) {
+    let (store, other) = (place.open("one").await, place.open("other").await);
+    let burnt = async |n| store.ceremony(&id(n)).await.unwrap().unwrap().consumed;
+    for n in 1..7 {
+        open_registration(&other, n, "alice").await;
+        open_registration(&other, 10 + n, "bob").await;
+        // None of them has a key yet.
+        let changed = match n {
+            1 => set(&store, "alice", KeyStatus::Revoked).await,
+            2 => set(&store, "alice", KeyStatus::Suspended).await,
+            3 => end(&store, "alice").await,
+            _ => set(&store, "alice", KeyStatus::Active).await,
+        };
+        assert_eq!((changed, burnt(n).await), if n < 4 { (1, true) } else { (0, false) }, "{n}");
+        assert!(!burnt(10 + n).await);
+        let id = id(n);
+        let outcome = store.register(&id, NOW, new_key("alice", n as u8, 1), false, event("registered"));
+        assert_eq!(outcome.await.unwrap() == Consumed::Used, n < 4);
+    }
+    // Those that were used up in time are keys by now.
+    assert_eq!(set(&store, "alice", KeyStatus::Revoked).await, 3);
+}
+
+/// At the same time on two instances: a key that was registered first is ended, and none comes afterwards.
+pub async fn no_key_outlives_a_revocation_at_the_same_time(place: &Place) {
+    let (store, other) = (place.open("one").await, place.open("other").await);
+    for n in 1..13 {
+        open_registration(&store, n, "alice").await;
+        let (name, number) = (account("alice"), id(n));
+        let (service, key) = (shop(), new_key("alice", 1, n as u8));
+        let (registered, revoked) = tokio::join!(
+            other.register(&number, NOW, key, false, event("registered")),
+            store.set_account_status(&service, &name, KeyStatus::Revoked, NOW, event("account-revoked")),
+        );
+        assert!(statuses(&store, "alice").await.iter().all(|status| *status != KeyStatus::Active), "{n}");
+        assert!(matches!(registered.unwrap(), Consumed::Yes(_) | Consumed::Used));
+        assert_eq!(revoked.unwrap(), 1);
+    }
+}
+
+pub async fn a_relying_party_ends_active_keys_alone(place: &Place) {
+    let store = place.open("one").await;
+    registered(&store, 1, "alice", 1).await;
+    registered(&store, 2, "bob", 1).await;
+    assert!(!store.account_is_suspended(&shop(), &account("alice")).await.unwrap());
+    set(&store, "alice", KeyStatus::Suspended).await;
+    assert!(store.account_is_suspended(&shop(), &account("alice")).await.unwrap());
+    assert_eq!((end(&store, "alice").await, end(&store, "bob").await), (0, 1));
+    assert_eq!(statuses(&store, "alice").await, [KeyStatus::Suspended]);
+    assert_eq!(statuses(&store, "bob").await, [KeyStatus::Revoked]);
+    open(&store, 3, Registration, None).await;
+    let outcome = store.register(&id(3), NOW, new_key("alice", 2, 2), false, event("registered")).await;
+    assert_eq!(outcome.unwrap(), Consumed::KeyNotActive);
+    assert_eq!(set(&store, "alice", KeyStatus::Revoked).await, 1);
+}
+
+pub async fn a_long_history_is_cut(place: &Place) {
+    let store = place.open("one").await;
+    let mut newest = 0;
+    for n in 1..104 {
+        newest = registered(&store, n, "alice", 1).await;
+    }
+    let keys = store.keys_of_account(&shop(), &account("alice")).await.unwrap();
+    assert_eq!((keys.len(), keys[0].id, keys[0].status), (100, newest, KeyStatus::Active));
 }
 
 pub async fn keys_are_listed_by_service(place: &Place) {

@@ -14,6 +14,8 @@ use vultus_remote_server::store::{Consumed, Event, Store};
 pub const NOW: u64 = 1_700_000_000;
 /// The first second at which no sample's code counts.
 pub const END: u64 = NOW + 60;
+/// The SHA-256 of whatever proves an enrolment.
+pub const PROOF: [u8; 32] = [6; 32];
 
 pub fn id(n: u32) -> CeremonyId {
     let mut bytes = [0; 16];
@@ -111,7 +113,7 @@ pub fn enrolment(n: u32, device: &Device) -> Enrolment {
         device_key: device.public_key,
         device_public: vec![1; 88],
         attestation_public: vec![2; 88],
-        secret: [3; 32],
+        secret_hash: [3; 32],
         nonce: [4; 32],
         endorsement: device.endorsement,
         vendor: device.tpm_vendor.clone(),
@@ -128,7 +130,7 @@ pub async fn open(store: &Store, n: u32, kind: CeremonyKind, account_key: Option
 /// Registers an account on a device in ceremony `n`; the row of its key.
 pub async fn registered(store: &Store, n: u32, name: &str, device: u8) -> i64 {
     open(store, n, CeremonyKind::Registration, None).await;
-    match store.register(&id(n), NOW, new_key(name, device, n as u8), event("registered")).await {
+    match store.register(&id(n), NOW, new_key(name, device, n as u8), false, event("registered")).await {
         Ok(Consumed::Yes(key)) => key,
         other => panic!("not registered: {other:?}"),
     }
@@ -137,7 +139,7 @@ pub async fn registered(store: &Store, n: u32, name: &str, device: u8) -> i64 {
 /// Enrols a device in enrolment `n`.
 pub async fn enrolled(store: &Store, n: u32, device: Device) -> Consumed {
     store.open_enrolment(enrolment(n, &device), event("enrolment-opened")).await.unwrap();
-    store.enrol(&id(n), NOW, device, event("enrolled")).await.unwrap()
+    store.enrol(&id(n), NOW, device, &PROOF, event("enrolled")).await.unwrap()
 }
 
 pub async fn authenticate(store: &Store, n: u32, key: i64) -> Consumed {

@@ -48,6 +48,18 @@ pub async fn services_are_found_by_what_they_show(place: &Place) {
     assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
 }
 
+pub async fn a_new_api_key_changes_nothing_else(place: &Place) {
+    let (one, other) = (place.open("one").await, place.open("other").await);
+    one.put_service(service(1, Some(2)), event("service-added")).await.unwrap();
+    let suspended = ServiceStatus::Suspended;
+    assert!(other.set_service_status(&shop(), suspended, event("service-suspended")).await.unwrap());
+    assert!(one.set_service_api_key(&shop(), &[3; 32], event("service-key-rotated")).await.unwrap());
+    let kept = Service { status: suspended, ..service(3, Some(2)) };
+    assert_eq!(one.service(&shop()).await.unwrap(), Some(kept));
+    let nobody = vultus_protocol::ServiceName::new("other.example").unwrap();
+    assert!(!one.set_service_api_key(&nobody, &[4; 32], event("service-key-rotated")).await.unwrap());
+}
+
 pub async fn a_key_set_has_a_version_of_its_own(place: &Place) {
     let (one, other) = (place.open("one").await, place.open("other").await);
     assert!(one.key_sets().await.unwrap().is_empty());

@@ -102,6 +102,50 @@ pub async fn a_full_queue_is_busy(place: &Place) {
     assert_eq!(store.waiting(), 0);
 }
 
+pub async fn the_end_of_the_chain_is_known_without_the_database(place: &Place) {
+    let store = place.open("one").await;
+    assert_eq!(store.head(), (0, [0; 32]));
+    for n in 1..4 {
+        store.note(event("noted")).await.unwrap();
+        let head = store.head();
+        assert_eq!((head.0, Some(head)), (n, store.audit_end("one").await.unwrap()));
+    }
+    let head = store.head();
+    let mut outside = place.outside().await;
+    outside.run("DELETE FROM audit WHERE sequence = 3").await;
+    assert_eq!(store.head(), head);
+    drop(store);
+    outside.run("DELETE FROM audit WHERE sequence = 2").await;
+    assert_eq!(place.open("one").await.head().0, 1);
+}
+
+/// A connection that broke, and of which the database does not know yet: only PostgreSQL has such.
+pub async fn a_lock_that_is_held_for_a_while_stops_nobody_for_good(place: &Place) {
+    if !place.url().starts_with("postgres") {
+        return;
+    }
+    let store = place.open("one").await;
+    store.note(event("noted")).await.unwrap();
+    let mut outside = place.outside().await;
+    outside
+        .run(
+            "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted
+             AND database = (SELECT oid FROM pg_database WHERE datname = current_database());
+             SELECT pg_advisory_lock(hashtextextended('one', 7310579))",
+        )
+        .await;
+    for _ in 0..2 {
+        let refused = store.note(event("noted")).await;
+        assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
+    }
+    store.healthy().await.unwrap();
+    let opened = Store::open(place.url(), "one").await;
+    assert!(matches!(opened, Err(StoreError::InstanceTaken)), "{opened:?}");
+    outside.run("SELECT pg_advisory_unlock_all()").await;
+    store.note(event("noted")).await.unwrap();
+    assert_eq!(rows(&store).await, 2);
+}
+
 pub async fn what_was_acknowledged_is_there_after_reopening(place: &Place) {
     let store = place.open("one").await;
     let key = registered(&store, 1, "alice", 1).await;
