@@ -387,9 +387,8 @@ mod tests {
     fn a_payment_is_what_was_typed() {
         let payment = Some(Payment { amount: "12.34", to: "Bob's Books" });
         let wanted = Wanted { payment, ..ACCOUNT };
-        let compare = |text, consent| {
-            wanted.compare(&request("auth.example", "shop.example", "alice", text), consent)
-        };
+        let compare =
+            |text, consent| wanted.compare(&request("auth.example", "shop.example", "alice", text), consent);
         assert_eq!(compare("", Consent::Asked), Err(NO_TRANSACTION));
         assert_eq!(compare("", Consent::Given), Err(NO_TRANSACTION));
         assert_eq!(compare("Pay 12.34 EUR to Bob's Books", Consent::Given), Ok(()));

@@ -26,7 +26,8 @@ const NOT_BEGUN: &str = "The enrolment is not finished, and this device keeps th
 const UNFINISHED: &str = "The enrolment is not finished on this device. The server may have taken its new keys, and \
                           then counts the older ones no more: enrol again.";
 /// What `vultusd` calls a set of keys that is not newer, or that no pinned key vouches for.
-const OF_NO_USE: [&str; 2] = ["org.vultus.Vultus1.Error.PacketRejected", "org.vultus.Vultus1.Error.UnpinnedKey"];
+const OF_NO_USE: [&str; 2] =
+    ["org.vultus.Vultus1.Error.PacketRejected", "org.vultus.Vultus1.Error.UnpinnedKey"];
 
 #[derive(Subcommand)]
 pub enum DeviceAction {

@@ -300,7 +300,8 @@ fn what_was_not_typed_is_not_sent(scene: &Scene) -> Result {
 fn crooked_shop(folder: &Path, body: String) -> Result<u16> {
     // Another part of this process may have chosen it before.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let chain = CertificateDer::pem_file_iter(folder.join("tls.pem"))?.collect::<std::result::Result<_, _>>()?;
+    let chain =
+        CertificateDer::pem_file_iter(folder.join("tls.pem"))?.collect::<std::result::Result<_, _>>()?;
     let key = PrivateKeyDer::from_pem_file(folder.join("tls-key.pem"))?;
     let configuration = ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key)?;
     let listener = TcpListener::bind("127.0.0.1:0")?;
