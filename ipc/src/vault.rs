@@ -216,8 +216,6 @@ pub enum VaultRequest {
     #[n(24)]
     AssertionKey {
         #[n(0)]
-        uid: u32,
-        #[n(1)]
         audience: String,
     },
     /// `vultusd`: a server's receipt for what `Perform` made.

@@ -168,7 +168,7 @@ fn the_requests_to_the_vault() {
         },
         "82 17 85 07 6161 42d284 6163 191388",
     );
-    fixed(VaultRequest::AssertionKey { uid: 7, audience: text("a") }, "82 1818 82 07 6161");
+    fixed(VaultRequest::AssertionKey { audience: text("a") }, "82 1818 81 6161");
     fixed(VaultRequest::Accounts { uid: 7 }, "82 181a 81 07");
     fixed(
         VaultRequest::RemoveAccount {

@@ -335,6 +335,8 @@ pub(crate) fn checked_camera(camera: Option<&str>) -> Result<(), VaultError> {
 fn verdict_of(judged: Judged) -> Verdict {
     match judged {
         Judged::Accepted(_) => Verdict::Accepted,
+        // Only a success accepts.
+        Judged::Denied(Verdict::Accepted) => Verdict::NotJudged(Reason::Internal),
         Judged::Denied(verdict) => verdict,
     }
 }

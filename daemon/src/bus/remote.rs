@@ -169,9 +169,9 @@ impl Remote {
         #[zbus(connection)] bus: &Connection,
         #[zbus(header)] header: Header<'_>,
     ) -> Result<Vec<u8>, Error> {
-        let caller = self.shared.caller(bus, &header).await?;
+        self.shared.caller(bus, &header).await?;
         checked_audience(&audience)?;
-        match self.shared.vault.ask(VaultRequest::AssertionKey { uid: caller.uid.0, audience }).await {
+        match self.shared.vault.ask(VaultRequest::AssertionKey { audience }).await {
             Ok(VaultReply::Key(key)) => Ok(key.to_vec()),
             Ok(_) => Err(Error::unexpected()),
             // The vault's own sentence speaks of accounts.

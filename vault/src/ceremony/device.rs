@@ -76,9 +76,8 @@ impl Device {
         Ok(PublicKey::new(self.key().point()?)?)
     }
 
-    pub fn identity(&self) -> DeviceIdentity {
-        // A record that is opened was written by this vault: its key has a point.
-        self.public_key().map_or(DeviceIdentity::new([0; 16]), |key| DeviceIdentity::of(&key))
+    pub fn identity(&self) -> Result<DeviceIdentity, VaultError> {
+        Ok(DeviceIdentity::of(&self.public_key()?))
     }
 
     pub fn pairwise_secret(&self) -> PairwiseSecret {
@@ -210,7 +209,7 @@ pub fn answer(
     let server = envelope.claimed().server.clone();
     let (pinned, mut device) = to_be(state, &server)?;
     let challenge = verify(envelope, &pinned)?;
-    if challenge.server != server || challenge.device != device.identity() {
+    if challenge.server != server || challenge.device != device.identity()? {
         return Err(ProtocolError::Misdirected("device").into());
     }
     challenge.window.check(now()?, tolerance)?;
@@ -237,7 +236,7 @@ pub fn finish(state: &OpenState<'_>, packet: &[u8]) -> Result<(), VaultError> {
     let (pinned, device) = to_be(state, &server)?;
     let receipt = verify(envelope, &pinned)?;
     let answered = device.enrolment.as_ref().map(|id| CeremonyId::new(**id));
-    if receipt.device != device.identity() || answered != Some(receipt.enrolment) {
+    if receipt.device != device.identity()? || answered != Some(receipt.enrolment) {
         return Err(ProtocolError::Misdirected("device").into());
     }
     let pending = find_kind(state, Kind::DeviceToBe, &server)?.map(|(item, _)| item);

@@ -51,7 +51,7 @@ impl Registration {
             server: challenge.server.clone(),
             service: challenge.service.clone(),
             device: challenge.device,
-            device_identity: device.identity(),
+            device_identity: device.identity()?,
             virtual_account: challenge.virtual_account,
             biometric: BiometricType::Face,
             feature_token: token,

@@ -74,7 +74,7 @@ impl Vault {
                 let sitting = Sitting { uid, camera: camera.as_deref(), wait_ms };
                 self.sitting(&sitting, None, connection, |state, success| asked.sign(state, tpm, success))
             }
-            R::AssertionKey { uid: _, audience } if role.daemon => {
+            R::AssertionKey { audience } if role.daemon => {
                 Ok(VaultReply::Key(assertion::public_key(&self.keys.open()?, &audience)?.into()))
             }
             R::FinishCeremony { uid, ceremony, packet } if role.daemon => {

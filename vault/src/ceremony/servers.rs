@@ -78,11 +78,11 @@ pub fn update(state: &OpenState<'_>, packet: &[u8]) -> Result<(), VaultError> {
 
 pub fn list(state: &OpenState<'_>) -> Result<Vec<ServerRecord>, VaultError> {
     let record = |(_, pinned): (u32, PinnedServer)| {
-        let device = super::device::find(state, pinned.name())?;
+        let device = super::device::find(state, pinned.name())?.map(|d| d.identity()).transpose()?;
         Ok(ServerRecord {
             server: pinned.name().to_string(),
             version: pinned.version(),
-            device: device.map(|d| super::bytes(d.identity().as_bytes())),
+            device: device.map(|identity| super::bytes(identity.as_bytes())),
         })
     };
     all(state)?.into_iter().map(record).collect()
