@@ -45,6 +45,8 @@ pub struct Wishes {
     pub shop_listen: SocketAddr,
     /// PEM files: the roots of the makers of TPMs.
     pub endorsement_roots: Vec<PathBuf>,
+    /// The TPM that seals the server's own keys, as a TCTI. Without it, the key file holds them in the clear.
+    pub tpm: Option<String>,
 }
 
 impl Wishes {
@@ -60,6 +62,7 @@ impl Wishes {
             metrics_listen: at(9443),
             shop_listen: at(8445),
             endorsement_roots: Vec::new(),
+            tpm: None,
         }
     }
 }
@@ -110,7 +113,11 @@ pub async fn initialise(wishes: &Wishes) -> Result<Initialised, InitialiseError>
     let path = database.to_str().ok_or_else(|| InitialiseError::Name(database.clone()))?;
     let instance = admin::instance(&Clock::System).map_err(|_| InitialiseError::NoRandom)?;
     let store = Store::open(&format!("sqlite:{path}"), &instance).await?;
-    let source = KeySource::File(folder.join(KEYS));
+    let file = folder.join(KEYS);
+    let source = match &wishes.tpm {
+        Some(tcti) => KeySource::Tpm { tcti: tcti.clone(), file },
+        None => KeySource::File(file),
+    };
     let keys = Keys::load(&source, &wishes.name, &store, &Clock::System).await?;
     let sets: String = keys.published().iter().map(|packet| format!("{}\n", to_text(packet))).collect();
     write_new(&folder.join(KEY_SETS), sets.as_bytes(), 0o644)?;
@@ -195,13 +202,14 @@ fn text(wishes: &Wishes) -> Result<String, InitialiseError> {
         let path = path.to_str().ok_or_else(|| InitialiseError::Name(root.clone()))?;
         roots.push(toml::Value::from(path));
     }
+    let tpm = wishes.tpm.as_deref().map(|tcti| format!("tpm = {}, ", toml::Value::from(tcti)));
     Ok(format!(
         r#"# Made by `vultus-server init`. Names of files are taken from the folder of this file.
 name = "{name}"
 listen = "{listen}"
 database = "sqlite:{DATABASE}"
 tls = {{ certificate = "{CERTIFICATE}", key = "{CERTIFICATE_KEY}" }}
-keys = {{ file = "{KEYS}" }}
+keys = {{ {tpm}file = "{KEYS}" }}
 # The roots of the makers of TPMs: without any, no device can be enrolled.
 endorsement_roots = {roots}
 metrics_listen = "{metrics}"
@@ -219,6 +227,7 @@ tls = {{ certificate = "{CERTIFICATE}", key = "{CERTIFICATE_KEY}" }}
 "#,
         name = wishes.name,
         listen = wishes.listen,
+        tpm = tpm.unwrap_or_default(),
         roots = toml::Value::Array(roots),
         metrics = wishes.metrics_listen,
         shop = wishes.shop_listen,
@@ -252,8 +261,10 @@ mod tests {
         let name = ServerName::new("auth.example").unwrap();
         let mut wishes = Wishes::new("unused".into(), name, ServiceName::new("shop.example").unwrap());
         wishes.endorsement_roots = vec!["/a \"b\"/roots.pem".into()];
+        wishes.tpm = Some("swtpm:host=127.0.0.1,port=1".to_owned());
         let configuration: Configuration = toml::from_str(&text(&wishes).unwrap()).unwrap();
         assert_eq!(configuration.endorsement_roots, wishes.endorsement_roots);
+        assert_eq!(configuration.keys.tpm, wishes.tpm);
         assert_eq!(configuration.relying_party.unwrap().api, "https://127.0.0.1:8443");
     }
 

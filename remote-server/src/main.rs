@@ -82,6 +82,10 @@ struct New {
     /// A PEM file with roots of makers of TPMs. May be given again.
     #[arg(long)]
     endorsement_roots: Vec<PathBuf>,
+    /// The TPM that seals the server's own keys, such as device:/dev/tpmrm0. Without it their file holds them
+    /// in the clear.
+    #[arg(long)]
+    tpm: Option<String>,
 }
 
 fn server_name(text: &str) -> Result<ServerName, ProtocolError> {
@@ -170,6 +174,7 @@ async fn init(new: New) -> Result<Outcome, Failure> {
         metrics_listen: new.metrics_listen,
         shop_listen: new.shop_listen,
         endorsement_roots: new.endorsement_roots,
+        tpm: new.tpm,
     })
     .await?;
     let (configuration, key_sets) = (made.configuration.display(), made.key_sets.display());

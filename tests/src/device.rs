@@ -26,6 +26,8 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 pub const ENROLMENT: &str = "enrolment-of-a";
 pub const HERSELF: &str = "third-of-a";
 pub const STRANGER: &str = "person-b";
+/// What the camera shows before anybody sits down: it comes with each machine.
+pub const NOBODY: &str = "nothing";
 
 /// A machine with a certified TPM, whose polkit agent answers, and on which Alice's face is enrolled. She
 /// sits in front of the camera.
@@ -132,6 +134,31 @@ pub fn perform(machine: &Machine, user: &str, order: Order<'_>) -> Result<Ending
     perform_as(machine, uid, user, order, None)
 }
 
+/// The same as Alice, who is awaited while something else happens: between the request and her face.
+pub fn perform_meanwhile(
+    machine: &Machine,
+    order: Order<'_>,
+    meanwhile: impl FnOnce() -> Result<()>,
+) -> Result<Ending> {
+    on_a_bus_of(machine, ALICE, async |bus| {
+        let camera = default_camera(&bus).await?;
+        let mut requests = camera.receive_request().await?;
+        let mut status = camera.receive_ceremony_status().await?;
+        camera.claim("alice").await?;
+        start(&camera, order).await?;
+        requests.next().await.ok_or("the bus closed the connection")?;
+        meanwhile()?;
+        loop {
+            let signal = status.next().await.ok_or("the bus closed the connection")?;
+            let said = signal.args()?;
+            if said.done {
+                let (word, packet) = (said.result.to_owned(), said.packet.clone());
+                return Ok(Ending { word, packet, asked: Vec::new(), shown: Vec::new() });
+            }
+        }
+    })
+}
+
 /// The same by whomever. `confirmed`: the text that is agreed to, where it is not what was shown.
 pub fn perform_as(
     machine: &Machine,
@@ -140,16 +167,28 @@ pub fn perform_as(
     order: Order<'_>,
     confirmed: Option<&str>,
 ) -> Result<Ending> {
+    on_a_bus_of(machine, uid, async |bus| run(&default_camera(&bus).await?, user, order, confirmed).await)
+}
+
+/// Does something on a connection to the bus that is a user's.
+fn on_a_bus_of(
+    machine: &Machine,
+    uid: u32,
+    work: impl AsyncFnOnce(zbus::Connection) -> Result<Ending>,
+) -> Result<Ending> {
     let (relay, stream) = Relay::start(machine, uid)?;
     let ending = block_on(async {
         let bus = zbus::connection::Builder::unix_stream(stream).user_id(uid).build().await?;
-        let path = ManagerProxy::new(&bus).await?.get_default_camera().await?;
-        let camera = CameraProxy::builder(&bus).path(path).build().await?;
-        let ended = tokio::time::timeout(PATIENCE * 2, run(&camera, user, order, confirmed)).await;
+        let ended = tokio::time::timeout(PATIENCE * 2, work(bus)).await;
         ended.map_err(|_| "the ceremony does not end")?
     })?;
     drop(relay);
     ending
+}
+
+async fn default_camera(bus: &zbus::Connection) -> Result<CameraProxy<'_>> {
+    let path = ManagerProxy::new(bus).await?.get_default_camera().await?;
+    Ok(CameraProxy::builder(bus).path(path).build().await?)
 }
 
 /// A process of a user that passes on what a client of the bus writes: the bus, `vultusd` and polkit take the

@@ -18,4 +18,6 @@ pub mod remote_demo;
 pub mod server;
 pub mod sitter;
 pub mod soft_device;
+pub mod swtpm;
+pub mod tls_client;
 pub mod video;

@@ -7,12 +7,12 @@
 use std::error::Error;
 use std::fs;
 use std::io;
-use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::process::{Finished, PATIENCE, Process, run, sibling, system};
+use crate::swtpm::{free_ports, power_on, tcti};
 use crate::{endorsement, pictures, video};
 
 /// The users of the machine.
@@ -254,13 +254,13 @@ impl Machine {
     /// The vault's configuration with more lines.
     pub fn vault_configuration(&self, more: &str) -> String {
         format!(
-            "socket = {:?}\nstate = {:?}\nmodels = {:?}\ntpm = \"swtpm:host=127.0.0.1,port={}\"\n\
+            "socket = {:?}\nstate = {:?}\nmodels = {:?}\ntpm = {:?}\n\
              daemon_uid = {DAEMON}\nservices = [\"face-only\", \"short\", \"default\", \"wrong\", \"odd\", \"own\"]\noldest_frame_ms = 10000\ncamera_opening_ms = 30000\nlongest_attempt_ms = 60000\nlongest_enrolment_ms = 120000\ntpm_patience_ms = 30000\n{more}\n\
              [[cameras]]\nsocket = {:?}\nuid = {CAMERA}\n",
             self.path("run/vault.sock"),
             self.path("vault-state"),
             pictures::models(),
-            self.tpm_port,
+            tcti(self.tpm_port),
             self.path("run/camera.sock")
         )
     }
@@ -287,19 +287,7 @@ impl Machine {
     }
 
     pub fn start_tpm(&mut self) -> Result<()> {
-        let mut command = system("swtpm");
-        command
-            .args(["socket", "--tpm2", "--flags", "not-need-init,startup-clear"])
-            .arg("--tpmstate")
-            .arg(format!("dir={}", self.path("tpm-state").display()))
-            .arg("--server")
-            .arg(format!("type=tcp,port={}", self.tpm_port))
-            .arg("--ctrl")
-            .arg(format!("type=tcp,port={}", self.tpm_port + 1));
-        let process = Process::start(command, 0, &self.log("swtpm"))?;
-        let port = self.tpm_port;
-        crate::process::wait_until("swtpm listens", || listens(port))?;
-        self.tpm = Some(process);
+        self.tpm = Some(power_on(&self.path("tpm-state"), self.tpm_port, &self.log("swtpm"))?);
         Ok(())
     }
 
@@ -396,7 +384,7 @@ impl Machine {
         self.vault = None;
         for kind in ["--transient-object", "--loaded-session", "--saved-session"] {
             let mut flush = self.inside(system("tpm2_flushcontext"));
-            flush.arg("--tcti").arg(format!("swtpm:host=127.0.0.1,port={}", self.tpm_port)).arg(kind);
+            flush.arg("--tcti").arg(tcti(self.tpm_port)).arg(kind);
             let flushed = run(flush, 0, "")?;
             if flushed.status != 0 {
                 return Err(flushed.err.into());
@@ -429,7 +417,7 @@ impl Machine {
         Ok(())
     }
 
-    /// Puts a film into the camera: it plays from the next session on.
+    /// Puts a film into the camera, which plays it from now on.
     pub fn play_pictures(&self, name: &str, film: &[video::Picture]) -> Result<()> {
         let path = self.path("films").join(format!("{name}.y4m"));
         if !path.exists() {
@@ -486,27 +474,4 @@ impl Machine {
     pub fn bus_address(&self) -> String {
         format!("unix:path={}", self.path("run/bus").display())
     }
-}
-
-/// A port such that it and the next one are free.
-fn free_ports() -> io::Result<u16> {
-    for _ in 0..100 {
-        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        if port < u16::MAX && TcpListener::bind(("127.0.0.1", port + 1)).is_ok() {
-            return Ok(port);
-        }
-    }
-    Err(io::Error::other("no two free ports"))
-}
-
-/// Whether something listens at a port, without connecting to it: swtpm serves one client at a time.
-fn listens(port: u16) -> bool {
-    let wanted = format!(":{port:04X} ");
-    fs::read_to_string("/proc/net/tcp").is_ok_and(|table| {
-        table.lines().any(|line| {
-            let mut fields = line.split_whitespace().skip(1);
-            let (local, state) = (fields.next().unwrap_or(""), fields.nth(1).unwrap_or(""));
-            format!("{local} ").ends_with(&wanted) && state == "0A"
-        })
-    })
 }

@@ -1,9 +1,10 @@
 //! `vultus-server` as processes of its own user: made by its own `init`, configured for a test, and managed
-//! by its own administration. Several instances may share one database and one set of keys.
+//! by its own administration. Several instances may share one database and one set of keys; or its registry of
+//! devices runs apart, with the same keys and another database.
 
 use std::error::Error;
 use std::fs;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus};
@@ -12,6 +13,7 @@ use rustix::process::Signal;
 use serde::Deserialize;
 
 use crate::process::{Finished, Process, run, sibling, wait_until};
+use crate::tls_client::TlsClient;
 
 /// The user that servers run as.
 pub const SERVER: u32 = 60_004;
@@ -25,6 +27,9 @@ const FIRST: &str = "a";
 const UNUSED: &str = "sample.example";
 const ALL_ROLES: &str = r#"["authentication", "registry", "relying-party"]"#;
 const NO_SHOP: &str = r#"["authentication", "registry"]"#;
+const REGISTRY: &str = r#"["registry"]"#;
+const NO_REGISTRY: &str = r#"["authentication", "relying-party"]"#;
+const KEYS: &str = "keys.toml";
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
@@ -47,11 +52,21 @@ pub struct Plan {
     pub roots: Vec<PathBuf>,
     /// Longer than any attempt in front of the slowest camera.
     pub code_window_s: u64,
+    /// The TPM that its keys are sealed by, and the file that they are in.
+    pub tpm: Option<String>,
+    pub keys: String,
 }
 
 impl Plan {
     pub fn new(name: &str, roots: Vec<PathBuf>) -> Self {
-        Self { name: name.to_owned(), database: Database::Sqlite, roots, code_window_s: 600 }
+        Self {
+            name: name.to_owned(),
+            database: Database::Sqlite,
+            roots,
+            code_window_s: 600,
+            tpm: None,
+            keys: KEYS.to_owned(),
+        }
     }
 }
 
@@ -67,6 +82,8 @@ pub struct Server {
     pub plan: Plan,
     instance: String,
     roles: &'static str,
+    /// What its configuration says besides: of a registry that is apart.
+    apart: Apart,
     folder: PathBuf,
     running: Option<(Process, Addresses)>,
 }
@@ -74,24 +91,80 @@ pub struct Server {
 impl Server {
     /// Makes a server in a new folder, with both services, and starts it.
     pub fn start(folder: PathBuf, plan: Plan) -> Result<Self> {
-        let server = Self { plan, instance: FIRST.to_owned(), roles: ALL_ROLES, folder, running: None };
+        let server = Self::init(folder, plan, ALL_ROLES, Apart::Not)?;
+        server.add_services()?;
+        server.begun()
+    }
+
+    /// Makes a registry alone, which answers this client, and starts it.
+    pub fn start_registry(folder: PathBuf, plan: Plan, client: &TlsClient) -> Result<Self> {
+        // A client finds it there again after a restart.
+        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let apart = Apart::Registry { port, client: client.fingerprint()?, ca: client.ca() };
+        Self::init(folder, plan, REGISTRY, apart)?.begun()
+    }
+
+    /// Makes a server without a registry, which asks this one as that client; with both services.
+    pub fn start_beside(folder: PathBuf, registry: &Self, client: &TlsClient) -> Result<Self> {
+        let Apart::Registry { port, .. } = registry.apart else {
+            return Err("it is no registry that is apart".into());
+        };
+        let apart = Apart::Elsewhere {
+            port,
+            ca: registry.ca(),
+            certificate: client.certificate(),
+            key: client.key(),
+        };
+        let server = Self::init(folder, registry.plan.clone(), NO_REGISTRY, apart)?;
+        for made in ["server.db", "server.db-wal", "server.db-shm", "checkpoints.txt", "shop.key"] {
+            let path = server.folder.join(made);
+            if path.exists() {
+                fs::remove_file(path)?;
+            }
+        }
+        server.take_keys_of(registry)?;
+        server.add_services()?;
+        server.begun()
+    }
+
+    /// Copies the key file of another server, and takes over what it has published.
+    pub fn take_keys_of(&self, other: &Self) -> Result<()> {
+        let file = self.folder.join(KEYS);
+        fs::copy(other.folder.join(KEYS), &file)?;
+        chown(&file, Some(SERVER), Some(SERVER))?;
+        let sets = self.folder.join("sets.txt");
+        fs::copy(other.key_set_file()?, &sets)?;
+        chown(&sets, Some(SERVER), Some(SERVER))?;
+        let sets = sets.to_str().ok_or("a path is not text")?;
+        accepted(&self.admin(&["keys", "import", "--from", sets])?)
+    }
+
+    fn init(folder: PathBuf, plan: Plan, roles: &'static str, apart: Apart) -> Result<Self> {
+        let server = Self { plan, instance: FIRST.to_owned(), roles, apart, folder, running: None };
         fs::create_dir(&server.folder)?;
         chown(&server.folder, Some(SERVER), Some(SERVER))?;
         let mut init = sibling("vultus-server")?;
         init.arg("init").arg("--folder").arg(&server.folder);
         init.args(["--name", &server.plan.name, "--host", "127.0.0.1", "--service", UNUSED]);
+        if let Some(tpm) = &server.plan.tpm {
+            init.args(["--tpm", tpm]);
+        }
         accepted(&run(init, SERVER, "")?)?;
         // The folder is the server's alone; whoever talks to it needs the certificate.
         fs::copy(server.folder.join("tls.pem"), server.ca())?;
         fs::set_permissions(server.ca(), fs::Permissions::from_mode(0o644))?;
         server.configure()?;
+        Ok(server)
+    }
+
+    fn add_services(&self) -> Result<()> {
         for service in [SHOP, OTHER] {
-            let key = server.api_key_file(service);
+            let key = self.api_key_file(service);
             let key = key.to_str().ok_or("a path is not text")?;
             let add = ["service", "add", service, "--liveness", "none", "--api-key-file", key];
-            accepted(&server.admin(&add)?)?;
+            accepted(&self.admin(&add)?)?;
         }
-        server.begun()
+        Ok(())
     }
 
     /// Another instance with the same keys and the same database, without a shop.
@@ -100,6 +173,7 @@ impl Server {
             plan: self.plan.clone(),
             instance: instance.to_owned(),
             roles: NO_SHOP,
+            apart: Apart::Not,
             folder: self.folder.clone(),
             running: None,
         };
@@ -150,9 +224,14 @@ impl Server {
     /// Runs it with a changed plan.
     pub fn restart(&mut self, change: impl FnOnce(&mut Plan)) -> Result<()> {
         self.stop()?;
-        change(&mut self.plan);
-        self.configure()?;
+        self.reconfigure(change)?;
         self.run()
+    }
+
+    /// Changes the plan for its next run.
+    pub fn reconfigure(&mut self, change: impl FnOnce(&mut Plan)) -> Result<()> {
+        change(&mut self.plan);
+        self.configure()
     }
 
     /// Has it read its keys, certificates and roots again.
@@ -219,23 +298,26 @@ impl Server {
 
     /// Ports are the system's choice, and nobody is turned away for asking too often.
     fn configuration(&self) -> String {
-        let Plan { name, database, roots, code_window_s } = &self.plan;
+        let Plan { name, database, roots, code_window_s, tpm, keys } = &self.plan;
         let database = match database {
             Database::Sqlite => "sqlite:server.db",
             Database::Postgres(url) => url.as_str(),
         };
         let (instance, roles) = (&self.instance, self.roles);
+        let tpm = tpm.as_ref().map(|tpm| format!("tpm = {tpm:?}, ")).unwrap_or_default();
+        let (of_registry, registry) = self.apart.configuration();
         format!(
             r#"name = {name:?}
 instance = {instance:?}
 roles = {roles}
 listen = "127.0.0.1:0"
 database = {database:?}
-endorsement_roots = {roots:?}
+keys = {{ {tpm}file = {keys:?} }}
+{of_registry}endorsement_roots = {roots:?}
 code_window_s = {code_window_s}
 audit_checkpoints = "checkpoints-{instance}.txt"
 limits = {{ per_device_per_minute = 100000, per_address_per_minute = 100000 }}
-[relying_party]
+{registry}[relying_party]
 listen = "127.0.0.1:0"
 service = {SHOP:?}
 api = "https://127.0.0.1:0"
@@ -262,6 +344,47 @@ tls = {{ certificate = "tls.pem", key = "tls-key.pem" }}
 
     fn addresses(&self) -> Result<&Addresses> {
         Ok(&self.running.as_ref().ok_or("no server runs")?.1)
+    }
+}
+
+/// Whether the registry of devices runs apart, and which side of that a server is.
+enum Apart {
+    Not,
+    /// It is the registry: its port for other servers, the one that it answers, and who signed for that one.
+    Registry {
+        port: u16,
+        client: String,
+        ca: PathBuf,
+    },
+    /// It asks a registry at that port, which it knows by `ca`.
+    Elsewhere {
+        port: u16,
+        ca: PathBuf,
+        certificate: PathBuf,
+        key: PathBuf,
+    },
+}
+
+impl Apart {
+    /// Lines of the configuration: before the first table, and a table.
+    fn configuration(&self) -> (String, String) {
+        match self {
+            Self::Not => Default::default(),
+            Self::Registry { port, client, ca } => {
+                let lines = format!(
+                    "client_ca = {ca:?}\nregistry_listen = \"127.0.0.1:{port}\"\n\
+                     registry_clients = [{client:?}]\n"
+                );
+                (lines, String::new())
+            }
+            Self::Elsewhere { port, ca, certificate, key } => {
+                let table = format!(
+                    "[registry]\nurl = \"https://127.0.0.1:{port}\"\nca = {ca:?}\n\
+                     certificate = {certificate:?}\nkey = {key:?}\n"
+                );
+                (String::new(), table)
+            }
+        }
     }
 }
 

@@ -14,9 +14,12 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::{Value, json};
 use vultus_protocol::api::to_text;
-use vultus_tests::backend::{AUTHENTICATIONS, Answer, Backend, Https, REGISTRATIONS, events, last_refusal};
+use vultus_tests::backend::{
+    AUTHENTICATIONS, Answer, Backend, DEREGISTRATIONS, Https, REGISTRATIONS, events, last_refusal,
+};
 use vultus_tests::device::{
-    self, HERSELF, Order, STRANGER, perform, perform_as, refusal, remote, said, shop, to_server, towards,
+    self, Account, HERSELF, NOBODY, Order, STRANGER, perform, perform_as, perform_meanwhile, refusal, remote,
+    said, shop, to_server, towards,
 };
 use vultus_tests::machine::{ALICE, BOB, Machine, PASSWORD};
 use vultus_tests::process::{Finished, wait_until};
@@ -59,6 +62,9 @@ fn each_refusal_has_its_word() -> Result {
     answers_of_another_service(&scene)?;
     a_code_that_was_used(&scene)?;
     whoever_is_suspended(&scene)?;
+    one_key_for_each_ceremony(&scene)?;
+    receipts_that_come_again(&scene)?;
+    an_account_that_is_removed_meanwhile(&scene)?;
     a_face_that_was_enrolled_anew(&scene)?;
     a_window_that_has_passed(&mut scene)?;
     a_server_without_roots(&scene)?;
@@ -124,6 +130,14 @@ impl Scene {
 
     fn completed(&self, opened: &Answer, packet: &[u8]) -> Result<Answer> {
         self.backend()?.complete(AUTHENTICATIONS, opened.text("ceremony"), packet)
+    }
+
+    /// Registers Alice by a backend that asks for no session; the receipt, which the device has not seen yet.
+    fn registered(&self) -> Result<Vec<u8>> {
+        let opened = self.backend()?.open(REGISTRATIONS, &self.wish()?)?.accepted()?;
+        let sealed = perform(&self.machine, "alice", Order::Register(&opened.packet()?))?.signed()?;
+        let ceremony = opened.text("ceremony");
+        self.backend()?.complete(REGISTRATIONS, ceremony, &sealed)?.accepted()?.packet()
     }
 
     /// Nothing stands between Alice and the shop.
@@ -441,6 +455,66 @@ fn whoever_is_suspended(scene: &Scene) -> Result {
     Ok(())
 }
 
+/// A second key for it could not be told from the first by the receipt.
+fn one_key_for_each_ceremony(scene: &Scene) -> Result {
+    let opened = scene.backend()?.open(REGISTRATIONS, &scene.wish()?)?.accepted()?;
+    let sealed = perform(&scene.machine, "alice", Order::Register(&opened.packet()?))?.signed()?;
+    assert_eq!(scene.unsigned("alice", Order::Register(&opened.packet()?))?, "packet-misdirected");
+    let receipt = scene.backend()?.complete(REGISTRATIONS, opened.text("ceremony"), &sealed)?.accepted()?;
+    assert_eq!(device::finish(&scene.machine, "FinishRegistration", &receipt.packet()?)?.status, 0);
+    scene.all_is_well()
+}
+
+/// A receipt is for the one key of its ceremony: it neither confirms nor wipes a newer one.
+fn receipts_that_come_again(scene: &Scene) -> Result {
+    let finish = |member: &str, receipt: &[u8]| device::finish(&scene.machine, member, receipt);
+    let first = scene.registered()?;
+    assert_eq!(finish("FinishRegistration", &first)?.status, 0);
+    let opened = scene.backend()?.open(DEREGISTRATIONS, &scene.wish()?)?.accepted()?;
+    let signed = perform(&scene.machine, "alice", Order::Deregister(&opened.packet()?))?.signed()?;
+    let left = scene.backend()?.complete(DEREGISTRATIONS, opened.text("ceremony"), &signed)?.accepted()?;
+    let left = left.packet()?;
+    assert_eq!(finish("FinishDeregistration", &left)?.status, 0);
+    assert_eq!(device::accounts(&scene.machine)?, []);
+
+    let second = scene.registered()?;
+    let waits = [Account { service: SHOP.into(), account: "alice".into(), confirmed: false }];
+    for (member, old) in [("FinishRegistration", &first), ("FinishDeregistration", &left)] {
+        let refused = finish(member, old)?;
+        assert_ne!(refused.status, 0, "{member}: {refused:?}");
+        assert_eq!(device::accounts(&scene.machine)?, waits, "{member}");
+    }
+    assert_eq!(finish("FinishRegistration", &second)?.status, 0);
+    for (member, old) in [("FinishDeregistration", &left), ("FinishRegistration", &first)] {
+        assert_ne!(finish(member, old)?.status, 0, "{member}");
+    }
+    // It says nothing new.
+    assert_eq!(finish("FinishRegistration", &second)?.status, 0);
+    scene.all_is_well()
+}
+
+/// While a person is awaited much can change: what was open before is not written back, and signs nothing.
+fn an_account_that_is_removed_meanwhile(scene: &Scene) -> Result {
+    let input = format!("{PASSWORD}\n");
+    for kind in [DEREGISTRATIONS, AUTHENTICATIONS] {
+        let opened = scene.backend()?.open(kind, &scene.wish()?)?.accepted()?.packet()?;
+        let order =
+            if kind == AUTHENTICATIONS { Order::Authenticate(&opened) } else { Order::Deregister(&opened) };
+        scene.machine.play(NOBODY)?;
+        let ending = perform_meanwhile(&scene.machine, order, || {
+            let words = ["--password-stdin", "account", "remove", SERVER, SHOP, "alice"];
+            let removed = scene.machine.vultus(ALICE, &words, &input)?;
+            assert_eq!(removed.status, 0, "{removed:?}");
+            Ok(scene.machine.play(HERSELF)?)
+        })?;
+        assert_eq!((ending.word.as_str(), ending.packet.len()), ("not-registered", 0), "{kind}");
+        assert_eq!(device::accounts(&scene.machine)?, []);
+        let receipt = scene.registered()?;
+        assert_eq!(device::finish(&scene.machine, "FinishRegistration", &receipt)?.status, 0);
+    }
+    scene.all_is_well()
+}
+
 /// Whoever gets at the password may enrol a face; the accounts of the old one are not theirs.
 fn a_face_that_was_enrolled_anew(scene: &Scene) -> Result {
     let input = format!("{PASSWORD}\n");
@@ -455,10 +529,8 @@ fn a_face_that_was_enrolled_anew(scene: &Scene) -> Result {
     assert_eq!((&told["result"], &told["signed"]), (&json!("refused"), &json!(false)), "{told}");
     assert_eq!(last_refusal(&scene.server)?, "no-session");
     // A backend that asked for a password instead registers it.
-    let opened = scene.backend()?.open(REGISTRATIONS, &scene.wish()?)?.accepted()?;
-    let sealed = perform(&scene.machine, "alice", Order::Register(&opened.packet()?))?.signed()?;
-    let receipt = scene.backend()?.complete(REGISTRATIONS, opened.text("ceremony"), &sealed)?.accepted()?;
-    assert_eq!(device::finish(&scene.machine, "FinishRegistration", &receipt.packet()?)?.status, 0);
+    let receipt = scene.registered()?;
+    assert_eq!(device::finish(&scene.machine, "FinishRegistration", &receipt)?.status, 0);
     scene.all_is_well()
 }
 

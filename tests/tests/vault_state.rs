@@ -4,7 +4,6 @@
 use std::cell::RefCell;
 use std::error::Error;
 use std::fs;
-use std::net::TcpListener;
 use std::ops::Deref;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
@@ -20,6 +19,7 @@ use vultus_ipc::Reason;
 use vultus_ipc::camera::Spectrum;
 use vultus_tests::client::block_on;
 use vultus_tests::process::{PATIENCE, Process, run, system, wait_until};
+use vultus_tests::swtpm::{self, free_ports, power_on, sockets};
 use vultus_tpm::{Tpm, TpmError};
 use vultus_vault::VaultError;
 use vultus_vault::keys::{Keys, OpenState};
@@ -52,17 +52,22 @@ impl Chip {
     fn start() -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let port = free_ports()?;
-        Ok(Self { process: power_on(&folder, port)?, port, folder, tpm: RefCell::default() })
+        Ok(Self {
+            process: power_on(folder.path(), port, &folder.path().join("log"))?,
+            port,
+            folder,
+            tpm: RefCell::default(),
+        })
     }
 
     fn tcti(&self) -> String {
-        format!("swtpm:host=127.0.0.1,port={}", self.port)
+        swtpm::tcti(self.port)
     }
 
     /// Switches it off and on again.
     fn restart(&mut self) -> Result {
         self.process.kill()?;
-        self.process = power_on(&self.folder, self.port)?;
+        self.process = power_on(self.folder.path(), self.port, &self.folder.path().join("log"))?;
         Ok(())
     }
 
@@ -78,45 +83,6 @@ impl Chip {
     fn is_asked(&self) -> bool {
         sockets(self.port).iter().any(|(state, unread)| state == "01" && unread != "00000000")
     }
-}
-
-fn power_on(folder: &TempDir, port: u16) -> Result<Process> {
-    let mut command = system("swtpm");
-    command
-        .args(["socket", "--tpm2", "--flags", "not-need-init,startup-clear"])
-        .arg("--tpmstate")
-        .arg(format!("dir={}", folder.path().display()))
-        .arg("--server")
-        .arg(format!("type=tcp,port={port}"))
-        .arg("--ctrl")
-        .arg(format!("type=tcp,port={}", port + 1));
-    let process = Process::start(command, 0, &folder.path().join("log"))?;
-    wait_until("swtpm listens", || sockets(port).iter().any(|(state, _)| state == "0A"))?;
-    Ok(process)
-}
-
-/// A port such that it and the next one are free.
-fn free_ports() -> Result<u16> {
-    for _ in 0..100 {
-        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        if port < u16::MAX && TcpListener::bind(("127.0.0.1", port + 1)).is_ok() {
-            return Ok(port);
-        }
-    }
-    Err("no two free ports".into())
-}
-
-/// The kernel's sockets at a port of this machine: state, and bytes that nobody has read, as it spells
-/// them. Nothing connects to swtpm for that.
-fn sockets(port: u16) -> Vec<(String, String)> {
-    let table = fs::read_to_string("/proc/net/tcp").unwrap_or_default();
-    let own = format!(":{port:04X}");
-    let row = |line: &str| {
-        let fields: Vec<&str> = line.split_whitespace().collect();
-        let unread = fields.get(4)?.split_once(':')?.1;
-        fields.get(1)?.ends_with(&own).then(|| (fields[3].to_owned(), unread.to_owned()))
-    };
-    table.lines().filter_map(row).collect()
 }
 
 /// The state in a folder, with its key at a TPM, to which it gives the connection back.

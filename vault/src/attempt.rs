@@ -72,12 +72,20 @@ impl Success {
 
     /// Refuses what is no longer of this moment, or of a face that was deleted meanwhile.
     pub fn check(&self, state: &OpenState<'_>) -> Result<(), VaultError> {
-        if self.at.elapsed() > MOMENT || slept_ms() > self.slept_ms + SLEEP_MARGIN_MS {
-            return Err(Reason::Cancelled.into());
-        }
+        self.check_moment(Instant::now(), slept_ms())?;
+        self.check_face(&state.templates(self.uid)?)
+    }
+
+    fn check_face(&self, enrolled: &[(u32, Template)]) -> Result<(), VaultError> {
         let same = |other: &[u8; 32]| bool::from(other.ct_eq(&*self.token_key));
-        let enrolled = state.templates(self.uid)?.iter().any(|(_, template)| same(&template.token_key));
-        if enrolled { Ok(()) } else { Err(Reason::FaceChanged.into()) }
+        let found = enrolled.iter().any(|(_, template)| same(&template.token_key));
+        if found { Ok(()) } else { Err(Reason::FaceChanged.into()) }
+    }
+
+    fn check_moment(&self, now: Instant, slept_ms: u64) -> Result<(), VaultError> {
+        let stale =
+            now.duration_since(self.at) > MOMENT || slept_ms > self.slept_ms.saturating_add(SLEEP_MARGIN_MS);
+        if stale { Err(Reason::Cancelled.into()) } else { Ok(()) }
     }
 
     /// From which the feature tokens of the face that matched follow.
@@ -326,5 +334,38 @@ pub fn guidance(shortfall: Shortfall) -> Guidance {
         Shortfall::Blurred => Guidance::HoldStill,
         Shortfall::Turned => Guidance::LookAtCamera,
         Shortfall::Covered => Guidance::UncoverFace,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn success(at: Instant) -> Success {
+        let token_key = Zeroizing::new([7; 32]);
+        Success { uid: 7, token_key, spectrum: Spectrum::Colour, at, slept_ms: 1_000 }
+    }
+
+    #[test]
+    fn a_success_is_of_one_moment_and_of_one_waking() {
+        let at = Instant::now();
+        let good = |later, slept_ms| success(at).check_moment(at + later, slept_ms).is_ok();
+        assert!(good(Duration::ZERO, 1_000) && good(MOMENT, 1_000 + SLEEP_MARGIN_MS));
+        assert!(!good(MOMENT + Duration::from_millis(1), 1_000));
+        assert!(!good(Duration::ZERO, 1_001 + SLEEP_MARGIN_MS));
+    }
+
+    #[test]
+    fn a_success_ends_with_its_face() {
+        let face = |key: u8| {
+            let embedding = || vultus_vision::Embedding::normalised([1.0; 192]).unwrap();
+            let (label, camera, token_key) = (String::new(), String::new(), Zeroizing::new([key; 32]));
+            Template { label, camera, token_key, mean: embedding(), shots: vec![embedding()] }
+        };
+        let success = success(Instant::now());
+        assert!(success.check_face(&[(0, face(6)), (1, face(7))]).is_ok());
+        for left in [vec![], vec![(0, face(6))]] {
+            assert!(matches!(success.check_face(&left), Err(VaultError::Refused(Reason::FaceChanged))));
+        }
     }
 }

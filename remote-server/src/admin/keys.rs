@@ -1,18 +1,19 @@
-//! The server's own keys: shows which are published, writes them to a file for devices to pin, and replaces
-//! them. Private keys are neither shown nor written anywhere but to the server's key file.
+//! The server's own keys: shows which are published, writes them to a file for devices to pin, replaces them,
+//! takes over those of another database, and has a TPM seal them. Private keys are not shown, and are written
+//! to key files alone.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use serde_json::{Value, json};
-use vultus_protocol::api::to_text;
+use vultus_protocol::api::{from_text, to_text};
 use vultus_protocol::server_keys::TimedKey;
 use vultus_protocol::{Envelope, ServerKeys};
 
 use super::{Desk, Error, Outcome, absolute, table};
 use crate::configuration::Configuration;
-use crate::keys::{Keys, Rotation};
+use crate::keys::{self, KeySource, Keys, Rotation};
 
 #[derive(Subcommand)]
 pub enum Action {
@@ -32,6 +33,20 @@ pub enum Action {
         #[arg(long, default_value_t = 60)]
         lead_minutes: u64,
     },
+    /// Take over the sets that another database of this server published, from a file that `export` wrote
+    /// there. Copy the key file from there first.
+    Import {
+        #[arg(long, value_parser = absolute)]
+        from: PathBuf,
+    },
+    /// Write the private keys to a new file that this machine's TPM alone opens. The file of now stays.
+    Seal {
+        /// The TPM, such as device:/dev/tpmrm0.
+        #[arg(long)]
+        tpm: String,
+        #[arg(long, value_parser = absolute)]
+        out: PathBuf,
+    },
 }
 
 pub async fn carry_out(desk: &Desk, configuration: &Configuration, action: Action) -> Result<Outcome, Error> {
@@ -49,6 +64,8 @@ pub async fn carry_out(desk: &Desk, configuration: &Configuration, action: Actio
             let text = format!("The keys of version {version} are published. Export them for new devices.");
             Ok(Outcome::done(text, json!({ "ok": true, "version": version })))
         }
+        Action::Import { from } => import(desk, configuration, &from).await,
+        Action::Seal { tpm, out } => seal(configuration, tpm, out).await,
     }
 }
 
@@ -95,4 +112,22 @@ async fn export(desk: &Desk, out: &Path) -> Result<Outcome, Error> {
     fs::rename(&temporary, out)?;
     let text = format!("{} sets are in {}", sets.len(), out.display());
     Ok(Outcome::done(text, json!({ "ok": true, "sets": sets.len(), "file": out.to_string_lossy() })))
+}
+
+async fn import(desk: &Desk, configuration: &Configuration, from: &Path) -> Result<Outcome, Error> {
+    let packets = fs::read_to_string(from)?.lines().map(from_text).collect::<Result<Vec<_>, _>>()?;
+    let taken = keys::import(&desk.store, &configuration.name, &packets, desk.clock.now()).await?;
+    let text = format!("{taken} sets were taken over. Running servers follow within a minute.");
+    Ok(Outcome::done(text, json!({ "ok": true, "taken": taken })))
+}
+
+async fn seal(configuration: &Configuration, tcti: String, out: PathBuf) -> Result<Outcome, Error> {
+    let sealed = KeySource::Tpm { tcti, file: out.clone() };
+    keys::seal(&configuration.keys.source(), &sealed).await?;
+    let text = format!(
+        "The keys are sealed in {}. Name it and the TPM under `keys` in the configuration, see that the server \
+         starts, then remove the old file.",
+        out.display()
+    );
+    Ok(Outcome::done(text, json!({ "ok": true, "file": out.to_string_lossy() })))
 }

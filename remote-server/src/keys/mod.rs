@@ -12,7 +12,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use log::{error, info};
 use vultus_protocol::api::Refusal;
-use vultus_protocol::{Envelope, KeyId, Message, ProtocolError, PublicKey, ServerName, sealed};
+use vultus_protocol::{Envelope, KeyId, Message, ProtocolError, PublicKey, ServerKeys, ServerName, sealed};
 use vultus_tpm::TpmError;
 
 use crate::clock::Clock;
@@ -91,6 +91,12 @@ pub enum KeyError {
     TooSoon(u64),
     #[error("too many older keys still count: rotate when some of them have ended")]
     TooMany,
+    #[error(
+        "these sets do not begin with those that are published here: they are another server's, or older"
+    )]
+    Diverged,
+    #[error("{} exists: keys are not written over others", .0.display())]
+    Occupied(PathBuf),
     #[error("another instance published keys at the same time: look at them, then try again")]
     Outrun,
     #[error("it could not be signed")]
@@ -255,6 +261,44 @@ pub async fn believed(
 ) -> Result<HashMap<KeyId, PublicKey>, KeyError> {
     let held = held_keys(source).await?;
     Ok(believed::by(held.signing.iter().map(|key| key.public), name, published))
+}
+
+/// Takes over the sets that another database of this server published, where they go on from those that are
+/// published here; how many there were.
+pub async fn import(
+    store: &Store,
+    name: &ServerName,
+    packets: &[Vec<u8>],
+    now: u64,
+) -> Result<usize, KeyError> {
+    let present = published_sets(store).await?;
+    sets::newest(name, packets, now)?;
+    let fresh = packets.strip_prefix(present.as_slice()).ok_or(KeyError::Diverged)?;
+    for packet in fresh {
+        let version = Envelope::<ServerKeys>::parse(packet).map_err(KeyError::Chain)?.claimed().version;
+        if !store.add_key_set(version, packet.clone(), publication(now)).await? {
+            return Err(KeyError::Outrun);
+        }
+    }
+    Ok(fresh.len())
+}
+
+/// Writes the keys of one source to another that is not there yet, and reads them back.
+pub async fn seal(from: &KeySource, to: &KeySource) -> Result<(), KeyError> {
+    let _lock = file::lock(to.path())?;
+    let held = held_keys(from).await?;
+    if to.path().symlink_metadata().is_ok() {
+        return Err(KeyError::Occupied(to.path().to_owned()));
+    }
+    let publics = |held: &Held| -> Vec<PublicKey> {
+        held.signing.iter().chain(&held.sealing).map(|key| key.public).collect()
+    };
+    let (wanted, target) = (publics(&held), to.clone());
+    blocking(move || file::write(&target, &held)).await?;
+    let unsealed = held_keys(to).await?;
+    let why = "the TPM gives other keys back than it was given";
+    let same = publics(&unsealed) == wanted;
+    if same { Ok(()) } else { Err(KeyError::BadFile { path: to.path().to_owned(), why }) }
 }
 
 async fn held_keys(source: &KeySource) -> Result<Held, KeyError> {

@@ -1,6 +1,7 @@
 //! `vultus-scripted-camera`: plays pictures or a video as a camera, over the same socket and under the
 //! same pairing as the kernel's. For demos and tests; never packaged.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -23,8 +24,8 @@ struct Arguments {
     state: PathBuf,
     #[arg(long)]
     vault_uid: u32,
-    /// A video (.y4m), a picture, or a folder of pictures of one size. It is opened anew for each
-    /// session: while there is nothing, there is no camera.
+    /// A video (.y4m), a picture, or a folder of pictures of one size; or a link to one, which may be turned to
+    /// another of the same size at any time. While there is nothing, there is no camera.
     #[arg(long)]
     play: PathBuf,
     /// Frames a second.
@@ -35,24 +36,32 @@ struct Arguments {
 }
 
 struct Scripted {
-    play: PathBuf,
+    shelf: Arc<Shelf>,
     rate: u32,
     id: String,
-    /// The last film, which is often played again.
-    film: Mutex<Option<(PathBuf, Film)>>,
 }
 
 type Film = Arc<Vec<Picture>>;
 
-impl Scripted {
-    fn film(&self) -> Result<Film, CameraRefusal> {
-        let target = std::fs::canonicalize(&self.play).map_err(|_| CameraRefusal::NoSuchCamera)?;
-        let mut last = self.film.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, film)) = last.as_ref().filter(|(path, _)| *path == target) {
+/// The films that were played so far, by what the link pointed to.
+struct Shelf {
+    play: PathBuf,
+    films: Mutex<HashMap<PathBuf, Film>>,
+}
+
+impl Shelf {
+    /// What is to be played now. Whoever takes the link away has unplugged the camera.
+    fn target(&self) -> Option<PathBuf> {
+        std::fs::canonicalize(&self.play).ok()
+    }
+
+    fn film(&self, target: &Path) -> Result<Film, CameraRefusal> {
+        let mut films = self.films.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(film) = films.get(target) {
             return Ok(Arc::clone(film));
         }
-        let film = Arc::new(load(&target).map_err(|_| CameraRefusal::NoSuchCamera)?);
-        *last = Some((target, Arc::clone(&film)));
+        let film = Arc::new(load(target).map_err(|_| CameraRefusal::NoSuchCamera)?);
+        films.insert(target.to_owned(), Arc::clone(&film));
         Ok(film)
     }
 }
@@ -61,16 +70,18 @@ impl Source for Scripted {
     fn list(&self) -> Vec<CameraRecord> {
         let record =
             CameraRecord { id: self.id.clone(), label: "Scripted camera".into(), spectrum: Spectrum::Colour };
-        if self.play.exists() { vec![record] } else { Vec::new() }
+        if self.shelf.target().is_some() { vec![record] } else { Vec::new() }
     }
 
     fn open(&self, _: &str) -> Result<Box<dyn Stream>, CameraRefusal> {
-        let pictures = self.film()?;
+        let target = self.shelf.target().ok_or(CameraRefusal::NoSuchCamera)?;
+        let pictures = self.shelf.film(&target)?;
         let first = pictures.first().ok_or(CameraRefusal::NoFormat)?;
         let mode = Mode { width: first.width, height: first.height, format: Format::Rgb };
         let period = Duration::from_secs(1) / self.rate.max(1);
-        let play = self.play.clone();
-        Ok(Box::new(Playing { play, mode, pictures, period, next: Deadline::after(period), count: 0 }))
+        let next = Deadline::after(period);
+        let shelf = Arc::clone(&self.shelf);
+        Ok(Box::new(Playing { shelf, target, mode, pictures, period, next, place: 0, count: 0 }))
     }
 }
 
@@ -90,12 +101,27 @@ fn load(path: &Path) -> Result<Vec<Picture>, Box<dyn std::error::Error>> {
 
 /// Pictures one after the other, over and over.
 struct Playing {
-    play: PathBuf,
+    shelf: Arc<Shelf>,
+    target: PathBuf,
     mode: Mode,
     pictures: Film,
     period: Duration,
     next: Deadline,
+    /// In the film.
+    place: usize,
     count: u32,
+}
+
+impl Playing {
+    /// Follows the link, if it was turned: the other film begins.
+    fn follow(&mut self) -> Result<(), CameraRefusal> {
+        let target = self.shelf.target().ok_or(CameraRefusal::Gone)?;
+        if target != self.target {
+            self.pictures = self.shelf.film(&target).map_err(|_| CameraRefusal::Gone)?;
+            (self.target, self.place) = (target, 0);
+        }
+        Ok(())
+    }
 }
 
 impl Stream for Playing {
@@ -113,12 +139,13 @@ impl Stream for Playing {
         if !self.next.passed() {
             return Ok(None);
         }
-        // Whoever takes the film away has unplugged the camera.
-        if !self.play.exists() {
+        self.follow()?;
+        self.next = Deadline::after(self.period);
+        let picture = self.pictures.get(self.place).ok_or(CameraRefusal::Gone)?;
+        if (picture.width, picture.height) != (self.mode.width, self.mode.height) {
             return Err(CameraRefusal::Gone);
         }
-        self.next = Deadline::after(self.period);
-        let picture = &self.pictures[self.count as usize % self.pictures.len()];
+        self.place = (self.place + 1) % self.pictures.len();
         let sequence = self.count;
         self.count = self.count.wrapping_add(1);
         Ok(Some(RawFrame { pixels: picture.rgb.clone(), sequence, captured_us: monotonic_us() }))
@@ -135,8 +162,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         message: Duration::from_secs(30),
     };
     let listener = Listener::bind(&arguments.socket, 0o666)?;
-    let source =
-        Scripted { play: arguments.play, rate: arguments.rate, id: arguments.id, film: Mutex::default() };
+    let shelf = Arc::new(Shelf { play: arguments.play, films: Mutex::default() });
+    let source = Scripted { shelf, rate: arguments.rate, id: arguments.id };
     Server::new(source, keyring, Uid(arguments.vault_uid), patience).serve(&listener)?;
     Ok(())
 }
