@@ -16,7 +16,7 @@ use crate::admin::{self, SignError};
 use crate::clock::Clock;
 use crate::configuration::{Configuration, ConfigurationError};
 use crate::http::ApiKey;
-use crate::keys::{KeyError, KeySource, Keys};
+use crate::keys::{self, KeyError, KeySource, Keys};
 use crate::store::model::{Service, ServiceStatus};
 use crate::store::{Store, StoreError};
 
@@ -107,6 +107,9 @@ pub async fn initialise(wishes: &Wishes) -> Result<Initialised, InitialiseError>
     let (configuration, text) = (folder.join(CONFIGURATION), text(wishes)?);
     // What would not be a configuration is refused before anything is made.
     Configuration::parse(&text, &configuration)?;
+    if let Some(tcti) = &wishes.tpm {
+        keys::try_tpm(tcti.clone()).await?;
+    }
     make_folder(folder)?;
     make_certificate(wishes)?;
     let database = folder.join(DATABASE);

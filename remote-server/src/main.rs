@@ -122,6 +122,8 @@ fn say(text: &str) {
 }
 
 fn carry_out(arguments: Arguments) -> Result<Outcome, Failure> {
+    // Any of its commands may hold private keys.
+    run::keep_to_oneself()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     match arguments.command {
         Command::Run { announce } => {

@@ -33,7 +33,7 @@ use crate::Failure;
 use crate::upkeep::{self, Checkpoints};
 
 pub async fn run(configuration: &Configuration, announce: Option<&Path>) -> Result<(), Failure> {
-    keep_to_oneself()?;
+    raise_limits();
     let mut signals = Signals::new()?;
     let server = prepared(configuration).await?;
     let certificates = Certificates::load(configuration)?;
@@ -56,15 +56,19 @@ pub async fn run(configuration: &Configuration, announce: Option<&Path>) -> Resu
     ended
 }
 
-/// No core dump and no debugger sees the keys; and there may be as many connections as the system allows.
-fn keep_to_oneself() -> Result<(), Failure> {
+/// No core dump and no debugger sees the keys.
+pub fn keep_to_oneself() -> Result<(), Failure> {
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
     rustix::process::setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
+    Ok(())
+}
+
+/// As many connections as the system lets it have.
+fn raise_limits() {
     let most = rustix::process::getrlimit(Resource::Nofile).maximum;
     if let Err(e) = rustix::process::setrlimit(Resource::Nofile, Rlimit { current: most, maximum: most }) {
         warn!("the limit of open files stays as it is: {e}");
     }
-    Ok(())
 }
 
 /// The signals that a server heeds, from the moment on that this exists.

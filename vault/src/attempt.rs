@@ -132,6 +132,7 @@ fn judge(
     look: &Look<'_>,
     asker: &mut dyn Asker,
 ) -> Result<Judged, VaultError> {
+    let begun_slept_ms = slept_ms();
     let state = keys.open()?;
     // Who has no face keeps nobody waiting.
     if state.templates(question.uid)?.is_empty() {
@@ -155,6 +156,10 @@ fn judge(
     let matcher = Matcher::new(templates.iter().map(|t| &t.mean));
     let mut attempt = Attempt { state: &state, uid: question.uid, matcher };
     let decision = attempt.run(&link, observer, question.deadline, asker)?;
+    // The machine may have slept over the last frame's comparison.
+    if slept_ms() > begun_slept_ms.saturating_add(SLEEP_MARGIN_MS) {
+        return Err(Reason::Cancelled.into());
+    }
     let matched = decision.and_then(|place| templates.get(place));
     let verdict = if matched.is_some() { Verdict::Accepted } else { Verdict::Refused };
     info!(vultus_uid = question.uid, vultus_camera = camera.id.as_str(); "verdict {verdict:?}");
@@ -164,7 +169,7 @@ fn judge(
             token_key: template.token_key.clone(),
             spectrum: camera.spectrum,
             at: Instant::now(),
-            slept_ms: slept_ms(),
+            slept_ms: begun_slept_ms,
         }),
         None => Judged::Denied(Verdict::Refused),
     })

@@ -160,6 +160,8 @@ impl Vault {
             VaultRequest::DeleteFaces { uid, face, ticket } if role.daemon => {
                 // Not beside an attempt: a face that is deleted opens nothing after that.
                 let _looking = self.look(Deadline::after(QUEUE))?;
+                // Nor beside a signature.
+                let _changing = self.change()?;
                 self.consume(uid, Action::Delete, &ticket)?;
                 self.delete(uid, face)
             }

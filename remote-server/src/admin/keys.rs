@@ -115,8 +115,13 @@ async fn export(desk: &Desk, out: &Path) -> Result<Outcome, Error> {
 }
 
 async fn import(desk: &Desk, configuration: &Configuration, from: &Path) -> Result<Outcome, Error> {
-    let packets = fs::read_to_string(from)?.lines().map(from_text).collect::<Result<Vec<_>, _>>()?;
-    let taken = keys::import(&desk.store, &configuration.name, &packets, desk.clock.now()).await?;
+    let text = fs::read_to_string(from).map_err(|e| format!("{}: {e}", from.display()))?;
+    let packets = text.lines().map(from_text).collect::<Result<Vec<_>, _>>()?;
+    if packets.is_empty() {
+        return Ok(Outcome::refused("the file holds no sets of keys"));
+    }
+    let (source, name, now) = (configuration.keys.source(), &configuration.name, desk.clock.now());
+    let taken = keys::import(&source, name, &desk.store, packets, now).await?;
     let text = format!("{taken} sets were taken over. Running servers follow within a minute.");
     Ok(Outcome::done(text, json!({ "ok": true, "taken": taken })))
 }

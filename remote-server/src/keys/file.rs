@@ -137,6 +137,22 @@ pub fn read(source: &KeySource) -> Result<Option<Held>, KeyError> {
 
 /// Puts these keys in the place of those that the file held.
 pub fn write(source: &KeySource, held: &Held) -> Result<(), KeyError> {
+    put(source, held, Place::Over)
+}
+
+/// Writes these keys to a file that must not be there yet.
+pub fn write_beside(source: &KeySource, held: &Held) -> Result<(), KeyError> {
+    put(source, held, Place::Fresh)
+}
+
+/// Whether a file may be replaced.
+#[derive(Clone, Copy)]
+enum Place {
+    Fresh,
+    Over,
+}
+
+fn put(source: &KeySource, held: &Held, place: Place) -> Result<(), KeyError> {
     let tpm = tpm(source)?;
     let entries = |keys: &[HeldKey]| -> Result<Vec<Entry>, KeyError> {
         keys.iter().map(|key| Ok(to_entry(key, tpm.as_ref())?)).collect()
@@ -144,7 +160,7 @@ pub fn write(source: &KeySource, held: &Held) -> Result<(), KeyError> {
     let file =
         KeyFile { version: held.version, signing: entries(&held.signing)?, sealing: entries(&held.sealing)? };
     let text = toml::to_string(&file).map(Zeroizing::new);
-    replace(source.path(), &text.map_err(|_| bad(source.path(), "it cannot be written"))?)
+    replace(source.path(), &text.map_err(|_| bad(source.path(), "it cannot be written"))?, place)
 }
 
 pub fn remove(path: &Path) -> Result<(), KeyError> {
@@ -166,6 +182,13 @@ fn tpm(source: &KeySource) -> Result<Option<Tpm>, KeyError> {
             Ok(Some(Tpm::start(tcti.clone(), PATIENCE).map_err(|error| io(file, error))?))
         }
     }
+}
+
+pub fn try_tpm(tcti: &str) -> Result<(), KeyError> {
+    let tpm = Tpm::start(tcti.to_owned(), PATIENCE).map_err(|error| io(Path::new(tcti), error))?;
+    let sealed = tpm.seal(&[0; 32], &[])?;
+    tpm.unseal(&sealed)?;
+    Ok(())
 }
 
 /// A scalar in the clear is not taken from a file of sealed ones, nor the other way round.
@@ -229,17 +252,24 @@ fn read_private(path: &Path) -> Result<Option<Zeroizing<String>>, KeyError> {
     Ok(Some(text))
 }
 
-fn replace(path: &Path, text: &str) -> Result<(), KeyError> {
+fn replace(path: &Path, text: &str, place: Place) -> Result<(), KeyError> {
     let name = path.file_name().ok_or_else(|| bad(path, "it names no file"))?.to_string_lossy();
     let temporary = folder_of(path).join(format!(".{name}.{}", std::process::id()));
     let written = write_new(&temporary, text).and_then(|()| {
-        fs::rename(&temporary, path)?;
+        match place {
+            Place::Over => fs::rename(&temporary, path)?,
+            // Unlike a renaming, it replaces nothing.
+            Place::Fresh => fs::hard_link(&temporary, path).and_then(|()| fs::remove_file(&temporary))?,
+        }
         File::open(folder_of(path))?.sync_all()
     });
     written.map_err(|error| {
         // What is left of it holds keys; where there is nothing left, there is nothing to remove.
         let _ = fs::remove_file(&temporary);
-        io(path, error)
+        match error.kind() {
+            ErrorKind::AlreadyExists => KeyError::Occupied(path.to_owned()),
+            _ => io(path, error),
+        }
     })
 }
 

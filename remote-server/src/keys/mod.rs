@@ -83,7 +83,7 @@ pub enum KeyError {
     Rewritten,
     #[error("the published sets do not follow from one another, or the clock is wrong: {0}")]
     Chain(ProtocolError),
-    #[error("the database holds the keys of the server {0}")]
+    #[error("the published sets are of the server {0}")]
     OtherServer(ServerName),
     #[error("no signing key counts at this time: is the clock right?")]
     NoneCounts,
@@ -264,17 +264,21 @@ pub async fn believed(
 }
 
 /// Takes over the sets that another database of this server published, where they go on from those that are
-/// published here; how many there were.
+/// published here and their private keys are here already: published keys that nobody holds could not be
+/// taken back. How many there were.
 pub async fn import(
-    store: &Store,
+    source: &KeySource,
     name: &ServerName,
-    packets: &[Vec<u8>],
+    store: &Store,
+    packets: Vec<Vec<u8>>,
     now: u64,
 ) -> Result<usize, KeyError> {
+    let _lock = file::lock(source.path())?;
+    let newest = sets::newest(name, &packets, now)?;
     let present = published_sets(store).await?;
-    sets::newest(name, packets, now)?;
-    let fresh = packets.strip_prefix(present.as_slice()).ok_or(KeyError::Diverged)?;
-    for packet in fresh {
+    let fresh = sets::beyond(&present, &packets)?.to_vec();
+    State::of(source.path(), newest, packets, held_keys(source).await?, now)?;
+    for packet in &fresh {
         let version = Envelope::<ServerKeys>::parse(packet).map_err(KeyError::Chain)?.claimed().version;
         if !store.add_key_set(version, packet.clone(), publication(now)).await? {
             return Err(KeyError::Outrun);
@@ -285,20 +289,29 @@ pub async fn import(
 
 /// Writes the keys of one source to another that is not there yet, and reads them back.
 pub async fn seal(from: &KeySource, to: &KeySource) -> Result<(), KeyError> {
-    let _lock = file::lock(to.path())?;
+    // No rotation comes in between.
+    let _lock = file::lock(from.path())?;
     let held = held_keys(from).await?;
-    if to.path().symlink_metadata().is_ok() {
-        return Err(KeyError::Occupied(to.path().to_owned()));
-    }
-    let publics = |held: &Held| -> Vec<PublicKey> {
-        held.signing.iter().chain(&held.sealing).map(|key| key.public).collect()
-    };
     let (wanted, target) = (publics(&held), to.clone());
-    blocking(move || file::write(&target, &held)).await?;
-    let unsealed = held_keys(to).await?;
+    blocking(move || file::write_beside(&target, &held)).await?;
     let why = "the TPM gives other keys back than it was given";
-    let same = publics(&unsealed) == wanted;
-    if same { Ok(()) } else { Err(KeyError::BadFile { path: to.path().to_owned(), why }) }
+    let read = held_keys(to).await.and_then(|unsealed| {
+        let same = publics(&unsealed) == wanted;
+        if same { Ok(()) } else { Err(KeyError::BadFile { path: to.path().to_owned(), why }) }
+    });
+    if read.is_err() {
+        file::remove(to.path())?;
+    }
+    read
+}
+
+/// Whether a TPM seals, and gives back what it sealed.
+pub async fn try_tpm(tcti: String) -> Result<(), KeyError> {
+    blocking(move || file::try_tpm(&tcti)).await
+}
+
+fn publics(held: &Held) -> Vec<PublicKey> {
+    held.signing.iter().chain(&held.sealing).map(|key| key.public).collect()
 }
 
 async fn held_keys(source: &KeySource) -> Result<Held, KeyError> {
@@ -453,6 +466,79 @@ mod tests {
         let strange = stranger.load("keys.toml").await.unwrap();
         strange.rotate(&stranger.store, ROTATION).await.unwrap();
         assert!(matches!(keys.reload(&stranger.store).await, Err(KeyError::Rewritten)));
+    }
+
+    /// The second database of a pair: it has the first one's key file, and nothing yet.
+    struct Pair {
+        place: Place,
+        keys: Keys,
+        second: Store,
+        source: KeySource,
+    }
+
+    impl Pair {
+        async fn new() -> Self {
+            let place = Place::new().await;
+            let keys = place.load("keys.toml").await.unwrap();
+            let url = format!("sqlite:{}", place.file("second.db").display());
+            let second = Store::open(&url, "two").await.unwrap();
+            place.copy("keys.toml", "copy.toml");
+            let source = KeySource::File(place.file("copy.toml"));
+            Self { place, keys, second, source }
+        }
+
+        async fn import(&self, packets: Vec<Vec<u8>>) -> Result<usize, KeyError> {
+            import(&self.source, &self.place.name, &self.second, packets, NOW + 100).await
+        }
+
+        async fn rotate(&self) {
+            self.place.clock.set(NOW + 100);
+            self.keys.rotate(&self.place.store, ROTATION).await.unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn sets_are_taken_over_once_their_private_keys_are_here() {
+        let pair = Pair::new().await;
+        assert_eq!(pair.import(pair.keys.published()).await.unwrap(), 1);
+        pair.rotate().await;
+        let both = pair.keys.published();
+        let lacking = pair.import(both.clone()).await;
+        assert!(matches!(lacking, Err(KeyError::Incomplete { version: 2, .. })), "{lacking:?}");
+        assert_eq!(published_sets(&pair.second).await.unwrap().len(), 1);
+        pair.place.copy("keys.toml", "copy.toml");
+        assert_eq!(pair.import(both.clone()).await.unwrap(), 1);
+        assert_eq!(pair.import(both.clone()).await.unwrap(), 0);
+        assert_eq!(published_sets(&pair.second).await.unwrap(), both);
+        // Fewer than are here already are an older row.
+        let older = pair.import(both[..1].to_vec()).await;
+        assert!(matches!(older, Err(KeyError::Diverged)), "{older:?}");
+    }
+
+    #[tokio::test]
+    async fn the_same_keys_signed_anew_are_the_same() {
+        let pair = Pair::new().await;
+        // It was started before anything was taken over.
+        let loaded = Keys::load(&pair.source, &pair.place.name, &pair.second, &pair.place.clock).await;
+        assert_ne!(loaded.unwrap().published(), pair.keys.published());
+        pair.rotate().await;
+        pair.place.copy("keys.toml", "copy.toml");
+        assert_eq!(pair.import(pair.keys.published()).await.unwrap(), 1);
+        Keys::load(&pair.source, &pair.place.name, &pair.second, &pair.place.clock).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn sets_of_other_keys_or_of_another_server_are_not_taken_over() {
+        let (pair, other) = (Pair::new().await, Pair::new().await);
+        let strange = other.keys.published();
+        let lacking = pair.import(strange.clone()).await;
+        assert!(matches!(lacking, Err(KeyError::Incomplete { .. })), "{lacking:?}");
+        pair.import(pair.keys.published()).await.unwrap();
+        assert!(matches!(pair.import(strange.clone()).await, Err(KeyError::Diverged)));
+        let name = ServerName::new("other.example").unwrap();
+        let named = import(&other.source, &name, &other.second, strange, NOW).await;
+        assert!(matches!(named, Err(KeyError::OtherServer(_))), "{named:?}");
+        assert!(published_sets(&other.second).await.unwrap().is_empty());
     }
 
     #[tokio::test]

@@ -81,6 +81,20 @@ pub fn newest(name: &ServerName, published: &[Vec<u8>], now: u64) -> Result<Serv
     Ok(Envelope::<ServerKeys>::parse(last).map_err(KeyError::Chain)?.claimed().clone())
 }
 
+/// Those of a row that come after what is published here. Sets are compared by what they say: the same keys that
+/// were signed anew are the same.
+pub fn beyond<'a>(present: &[Vec<u8>], row: &'a [Vec<u8>]) -> Result<&'a [Vec<u8>], KeyError> {
+    let said = |packet: &Vec<u8>| -> Result<ServerKeys, KeyError> {
+        Ok(Envelope::<ServerKeys>::parse(packet).map_err(KeyError::Chain)?.claimed().clone())
+    };
+    for (ours, theirs) in present.iter().zip(row) {
+        if said(ours)? != said(theirs)? {
+            return Err(KeyError::Diverged);
+        }
+    }
+    row.get(present.len()..).ok_or(KeyError::Diverged)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

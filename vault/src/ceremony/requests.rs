@@ -168,7 +168,7 @@ impl Vault {
     }
 
     /// Held while records that are found by looking through all of a kind are changed.
-    fn change(&self) -> Result<MutexGuard<'_, ()>, VaultError> {
+    pub(crate) fn change(&self) -> Result<MutexGuard<'_, ()>, VaultError> {
         waited(&self.changing_records, Deadline::after(CHANGE))
     }
 }
