@@ -3,8 +3,11 @@
 
 use std::collections::VecDeque;
 
+use crate::align;
+use crate::image::{Image, Normalisation, Similarity};
 use crate::liveness::{Cue, Suspicion};
 use crate::mesh::{Mesh, index};
+use crate::observe::FaceView;
 use crate::pose::Pose;
 
 /// The most frames of one attempt that are kept: 60 s at 30 a second.
@@ -30,12 +33,62 @@ pub struct Glimpse {
     pub suspicions: Vec<(Cue, Suspicion)>,
 }
 
+impl Glimpse {
+    /// What there is to keep of a face that was seen at this time. The cues of one frame are asked where
+    /// `cues` says so: they cost more than all the rest.
+    pub fn of(image: &Image, view: &FaceView, at_us: u64, cues: Cues) -> Self {
+        let suspicions = match cues {
+            Cues::Asked => super::decision::of_frame(image, view),
+            Cues::Spared => Vec::new(),
+        };
+        Self {
+            at_us,
+            mesh: view.mesh.clone(),
+            pose: view.pose,
+            eyes: eyes(&view.mesh),
+            mouth: mouth(&view.mesh),
+            luma: view.quality.luma,
+            thumbnail: Thumbnail::of(image, &view.mesh),
+            suspicions,
+        }
+    }
+}
+
+/// Whether the cues of one frame are asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cues {
+    Spared,
+    Asked,
+}
+
 /// Side of a thumbnail.
 pub const THUMBNAIL: usize = 24;
 
 /// 24 x 24 numbers in rows, zero mean, Euclidean length 1.
 #[derive(Clone, PartialEq)]
 pub struct Thumbnail(pub Box<[f32; THUMBNAIL * THUMBNAIL]>);
+
+impl Thumbnail {
+    /// Of the aligned face. All zero where it has no contrast.
+    fn of(image: &Image, mesh: &Mesh) -> Self {
+        let aligned = align::alignment(mesh);
+        // The same square in fewer pixels, its middles where those of the larger one's are.
+        let scale = align::SIZE as f32 / THUMBNAIL as f32;
+        let shift = (scale - 1.0) / 2.0;
+        let origin = aligned.apply(crate::image::Point::new(shift, shift));
+        let map = Similarity { a: aligned.a * scale, b: aligned.b * scale, tx: origin.x, ty: origin.y };
+        let planes = image.crop(map, THUMBNAIL, Normalisation { offset: 0.0, factor: 1.0 });
+        let plane = THUMBNAIL * THUMBNAIL;
+        let mut grey = Box::new([0.0; THUMBNAIL * THUMBNAIL]);
+        for (i, g) in grey.iter_mut().enumerate() {
+            *g = (planes[i] + planes[plane + i] + planes[2 * plane + i]) / 3.0;
+        }
+        let mean = grey.iter().sum::<f32>() / plane as f32;
+        let length = grey.iter().map(|g| (g - mean) * (g - mean)).sum::<f32>().sqrt();
+        grey.iter_mut().for_each(|g| *g = if length > 0.0 { (*g - mean) / length } else { 0.0 });
+        Self(grey)
+    }
+}
 
 impl std::fmt::Debug for Thumbnail {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

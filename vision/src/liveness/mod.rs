@@ -10,24 +10,37 @@
 //! ```
 
 pub mod actions;
+pub mod angle;
+pub mod appendix_iii;
 pub mod challenge;
 pub mod continuity;
 pub mod decision;
 pub mod depth;
+mod fit;
+#[cfg(test)]
+mod fixtures;
+pub mod flash;
 pub mod focus;
 pub mod gamut;
 pub mod glimpse;
 pub mod infrared;
+mod light;
 pub mod moire;
 pub mod motion_in_depth;
 pub mod network;
 pub mod replay;
+pub mod sitting;
+mod spectrum;
 pub mod specular;
 pub mod surround;
+#[cfg(test)]
+mod synthetic;
 
 pub use actions::{Action, ActionSet};
 pub use challenge::{Challenge, Failure, Progress};
-pub use glimpse::{Baseline, Glimpse, Track};
+pub use decision::{Assessment, Demand, Evidence, Reading, Rule};
+pub use glimpse::{Baseline, Cues, Glimpse, Track};
+pub use sitting::{Sitting, Standing};
 
 /// What a cue looks at. Each has a file of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -52,6 +65,42 @@ pub enum Cue {
     InfraredResponse,
     /// The shape that a depth stream shows.
     Depth,
+}
+
+impl Cue {
+    pub const ALL: [Self; 10] = [
+        Self::Network,
+        Self::Moire,
+        Self::Surround,
+        Self::Gamut,
+        Self::Specular,
+        Self::Focus,
+        Self::MotionInDepth,
+        Self::InfraredReflectance,
+        Self::InfraredResponse,
+        Self::Depth,
+    ];
+
+    /// The stable word, in reports.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Network => "network",
+            Self::Moire => "moire",
+            Self::Surround => "surround",
+            Self::Gamut => "gamut",
+            Self::Specular => "specular",
+            Self::Focus => "focus",
+            Self::MotionInDepth => "motion-in-depth",
+            Self::InfraredReflectance => "infrared-reflectance",
+            Self::InfraredResponse => "infrared-response",
+            Self::Depth => "depth",
+        }
+    }
+
+    /// Whether it needs a camera that sees more than colours, and so speaks for a living face by itself.
+    pub fn is_physical(self) -> bool {
+        matches!(self, Self::InfraredReflectance | Self::InfraredResponse | Self::Depth)
+    }
 }
 
 /// How much something looks like an attack, by one cue: the larger, the more. Units are the cue's own, and
