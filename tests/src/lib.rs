@@ -16,6 +16,7 @@ pub mod postgres;
 pub mod process;
 pub mod remote_demo;
 pub mod server;
+pub mod simulation;
 pub mod sitter;
 pub mod soft_device;
 pub mod swtpm;

@@ -20,6 +20,7 @@ ELEMENT = {
     tflite.TensorType.FLOAT16: np.float16,
     tflite.TensorType.INT32: np.int32,
 }
+COMPARISON = {"GREATER_EQUAL": "GreaterOrEqual", "LESS": "Less"}
 FUSED = tflite.ActivationFunctionType
 
 
@@ -100,11 +101,13 @@ class Conversion:
             raise Unsupported(f"fused activation {function}")
         self.emit("Relu", [source], output)
 
-    def operand(self, i):
-        """An elementwise operand, NCHW."""
+    def operand(self, i, rank):
+        """An elementwise operand: NCHW where `rank` is four, else as it is."""
         if i not in self.constants:
             return self.name(i)
         value = self.constant(i)
+        if rank == 2:
+            return self.weight(value)
         if value.ndim == 1 and value.size > 1:
             value = value.reshape(1, -1, 1, 1)
         elif value.ndim > 1:
@@ -132,18 +135,56 @@ class Conversion:
                   group=kernel.shape[0] if depthwise else 1)
         self.activate(function, raw, output)
 
-    def max_pool(self, step):
+    def pool(self, step, kind):
         options = step.options(tflite.Pool2DOptions)
+        if options.FusedActivationFunction() != FUSED.NONE:
+            raise Unsupported("an activation fused into a pool")
         kernel = [options.FilterHeight(), options.FilterWidth()]
         strides = [options.StrideH(), options.StrideW()]
         size = self.shape(step.inputs[0])[1:3]
-        self.emit("MaxPool", [self.name(step.inputs[0])], self.name(step.output), kernel_shape=kernel,
+        # An average leaves padding out: TFLite's does, and ONNX's unless told otherwise.
+        self.emit(kind, [self.name(step.inputs[0])], self.name(step.output), kernel_shape=kernel,
                   strides=strides, pads=padding(options.Padding(), size, kernel, strides))
+
+    def leaky_relu(self, step):
+        alpha = step.options(tflite.LeakyReluOptions).Alpha()
+        self.emit("LeakyRelu", [self.name(step.inputs[0])], self.name(step.output), alpha=alpha)
+
+    def fully_connected(self, step):
+        options = step.options(tflite.FullyConnectedOptions)
+        matrix, bias = self.constant(step.inputs[1]), self.constant(step.inputs[2])
+        source = self.in_source_order(step.inputs[0])
+        rows = self.fresh()
+        self.emit("Reshape", [source, self.weight(np.array([1, matrix.shape[1]], np.int64))], rows)
+        function, output = options.FusedActivationFunction(), self.name(step.output)
+        raw = self.activated(function, output)
+        self.emit("Gemm", [rows, self.weight(matrix), self.weight(bias)], raw, transB=1)
+        self.activate(function, raw, output)
+
+    def comparison(self, step, kind):
+        rank = len(self.shape(step.inputs[0]))
+        self.emit(kind, [self.operand(i, rank) for i in step.inputs], self.name(step.output))
+
+    def cast(self, step):
+        if self.graph.Tensors(step.output).Type() != tflite.TensorType.FLOAT32:
+            raise Unsupported("a cast to anything but float")
+        self.emit("Cast", [self.name(step.inputs[0])], self.name(step.output), to=TensorProto.FLOAT)
+
+    def strided_slice(self, step):
+        """Only one that takes everything: what is left of `x[:, :]`."""
+        options = step.options(tflite.StridedSliceOptions)
+        rank = len(self.shape(step.inputs[0]))
+        everything = 2**rank - 1
+        masks = [options.BeginMask(), options.EndMask(), options.NewAxisMask(), options.ShrinkAxisMask()]
+        if masks != [everything, everything, 0, 0] or any(self.constants[step.inputs[3]] != 1):
+            raise Unsupported("a slice that leaves something out")
+        self.emit("Identity", [self.name(step.inputs[0])], self.name(step.output))
 
     def elementwise(self, step, kind, table):
         function, output = step.options(table).FusedActivationFunction(), self.name(step.output)
         raw = self.activated(function, output)
-        self.emit(kind, [self.operand(i) for i in step.inputs], raw)
+        rank = len(self.shape(step.output))
+        self.emit(kind, [self.operand(i, rank) for i in step.inputs], raw)
         self.activate(function, raw, output)
 
     def prelu(self, step):
@@ -155,12 +196,16 @@ class Conversion:
         both = np.concatenate([amounts[:, 0], amounts[:, 1]])
         self.emit("Pad", [self.name(step.inputs[0]), self.weight(both)], self.name(step.output), mode="constant")
 
+    def in_source_order(self, i):
+        """The name of a tensor whose elements are in TFLite's order."""
+        if len(self.shape(i)) != 4:
+            return self.name(i)
+        rows = self.fresh()
+        self.emit("Transpose", [self.name(i)], rows, perm=[0, 2, 3, 1])
+        return rows
+
     def reshape(self, step):
-        source = self.name(step.inputs[0])
-        if len(self.shape(step.inputs[0])) == 4:
-            rows = self.fresh()
-            self.emit("Transpose", [source], rows, perm=[0, 2, 3, 1])
-            source = rows
+        source = self.in_source_order(step.inputs[0])
         shape = self.shape(step.output)
         if shape[0] != 1:
             shape[0] = 1
@@ -211,7 +256,9 @@ class Conversion:
         elif step.kind in ("CONV_2D", "DEPTHWISE_CONV_2D"):
             self.convolution(step, step.kind != "CONV_2D")
         elif step.kind == "MAX_POOL_2D":
-            self.max_pool(step)
+            self.pool(step, "MaxPool")
+        elif step.kind == "AVERAGE_POOL_2D":
+            self.pool(step, "AveragePool")
         elif step.kind == "ADD":
             self.elementwise(step, "Add", tflite.AddOptions)
         elif step.kind == "SUB":
@@ -222,6 +269,8 @@ class Conversion:
             self.emit("Relu", [self.name(step.inputs[0])], self.name(step.output))
         elif step.kind == "ABS":
             self.emit("Abs", [self.name(step.inputs[0])], self.name(step.output))
+        elif step.kind == "LEAKY_RELU":
+            self.leaky_relu(step)
         elif step.kind == "PRELU":
             self.prelu(step)
         elif step.kind == "PAD":
@@ -230,6 +279,14 @@ class Conversion:
             self.reshape(step)
         elif step.kind == "CONCATENATION":
             self.concatenation(step)
+        elif step.kind == "FULLY_CONNECTED":
+            self.fully_connected(step)
+        elif step.kind in COMPARISON:
+            self.comparison(step, COMPARISON[step.kind])
+        elif step.kind == "CAST":
+            self.cast(step)
+        elif step.kind == "STRIDED_SLICE":
+            self.strided_slice(step)
         else:
             raise Unsupported(step.kind)
 

@@ -11,6 +11,7 @@ pub mod detect;
 pub mod embed;
 mod engine;
 pub mod image;
+pub mod liveness;
 pub mod manifest;
 pub mod mesh;
 pub mod observe;

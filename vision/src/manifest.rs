@@ -9,6 +9,7 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use crate::VisionError;
+use crate::liveness::network::Description;
 
 const MANIFEST: &str = include_str!("../models.toml");
 
@@ -30,6 +31,8 @@ pub struct ModelRecord {
     pub preprocessing: String,
     pub outputs: Vec<String>,
     pub source: ModelSource,
+    /// Of a network that judges liveness: how it is fed and read. All others are required.
+    pub liveness: Option<Description>,
 }
 
 /// The registry package that a model comes from.
@@ -51,33 +54,43 @@ pub fn records() -> Result<Vec<ModelRecord>, VisionError> {
     Ok(manifest.model)
 }
 
+/// What the manifest says of the model of that name.
+pub fn record(name: &str) -> Result<ModelRecord, VisionError> {
+    let unknown = || VisionError::ModelFailed(name.into(), "not in the manifest".into());
+    records()?.into_iter().find(|r| r.name == name).ok_or_else(unknown)
+}
+
+/// The bytes of a model. One that is missing or altered is an error.
+pub fn checked(folder: &Path, record: &ModelRecord) -> Result<Vec<u8>, VisionError> {
+    let bytes = std::fs::read(folder.join(&record.file))
+        .map_err(|e| VisionError::ModelMissing(record.file.clone(), e))?;
+    if hex(&Sha256::digest(&bytes)) != record.sha256 {
+        return Err(VisionError::ModelAltered(record.file.clone()));
+    }
+    Ok(bytes)
+}
+
 /// The bytes of the models, read once and checked against the manifest.
 pub struct Models {
     pub(crate) detector: Vec<u8>,
     pub(crate) mesh: Vec<u8>,
     pub(crate) embedder: Vec<u8>,
+    /// What the manifest says of it, and its bytes.
+    pub(crate) liveness: Option<(ModelRecord, Vec<u8>)>,
 }
 
 impl Models {
-    /// Reads the models from a folder. One that is missing or altered is an error: nothing runs without.
+    /// Reads the models from a folder. One that is missing or altered is an error: nothing runs without. A
+    /// liveness network is read if the manifest enables it, and then is no less required.
     pub fn read(folder: &Path) -> Result<Self, VisionError> {
-        let records = records()?;
-        let read = |name: &str| {
-            let record = records
-                .iter()
-                .find(|r| r.name == name)
-                .ok_or_else(|| VisionError::ModelFailed(name.into(), "not in the manifest".into()))?;
-            let bytes = std::fs::read(folder.join(&record.file))
-                .map_err(|e| VisionError::ModelMissing(record.file.clone(), e))?;
-            if hex(&Sha256::digest(&bytes)) != record.sha256 {
-                return Err(VisionError::ModelAltered(record.file.clone()));
-            }
-            Ok(bytes)
-        };
+        let read = |name: &str| checked(folder, &record(name)?);
+        let enabled = records()?.into_iter().find(|r| r.liveness.is_some_and(|l| l.enabled));
+        let liveness = enabled.map(|record| checked(folder, &record).map(|bytes| (record, bytes)));
         Ok(Self {
             detector: read("blazeface-short-range")?,
             mesh: read("face-mesh")?,
             embedder: read("mobilefacenet-192")?,
+            liveness: liveness.transpose()?,
         })
     }
 }
