@@ -27,7 +27,7 @@ pub struct Configuration {
 }
 
 fn verify_ms() -> u32 {
-    10_000
+    20_000
 }
 
 fn enrol_ms() -> u32 {
@@ -35,7 +35,7 @@ fn enrol_ms() -> u32 {
 }
 
 fn ceremony_ms() -> u32 {
-    45_000
+    60_000
 }
 
 impl Configuration {

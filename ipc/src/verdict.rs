@@ -177,6 +177,34 @@ pub enum Guidance {
         #[n(1)]
         need: u8,
     },
+    /// What the person is to do now, to show that she is there.
+    #[n(14)]
+    NodNow,
+    #[n(15)]
+    ShakeNow,
+    #[n(16)]
+    BlinkNow,
+    #[n(17)]
+    OpenMouthNow,
+    #[n(18)]
+    TurnLeftNow,
+    #[n(19)]
+    TurnRightNow,
+    /// Why the attempt is no evidence of a living person.
+    #[n(20)]
+    WrongAction,
+    #[n(21)]
+    TooEarly,
+    #[n(22)]
+    TooLate,
+    #[n(23)]
+    NotContinuous,
+    #[n(24)]
+    PersonChanged,
+    #[n(25)]
+    ShownBefore,
+    #[n(26)]
+    NotLive,
 }
 
 impl Guidance {
@@ -197,6 +225,19 @@ impl Guidance {
             Self::LookUp => "look-up",
             Self::LookDown => "look-down",
             Self::Captured { .. } => "captured",
+            Self::NodNow => "nod-now",
+            Self::ShakeNow => "shake-now",
+            Self::BlinkNow => "blink-now",
+            Self::OpenMouthNow => "open-mouth-now",
+            Self::TurnLeftNow => "turn-left-now",
+            Self::TurnRightNow => "turn-right-now",
+            Self::WrongAction => "wrong-action",
+            Self::TooEarly => "too-early",
+            Self::TooLate => "too-late",
+            Self::NotContinuous => "not-continuous",
+            Self::PersonChanged => "person-changed",
+            Self::ShownBefore => "shown-before",
+            Self::NotLive => "not-live",
         }
     }
 
@@ -217,6 +258,19 @@ impl Guidance {
             Self::LookUp => "Look up a little.",
             Self::LookDown => "Look down a little.",
             Self::Captured { .. } => "Captured.",
+            Self::NodNow => "Nod.",
+            Self::ShakeNow => "Shake your head.",
+            Self::BlinkNow => "Blink.",
+            Self::OpenMouthNow => "Open your mouth wide, and close it.",
+            Self::TurnLeftNow => "Turn your head to your left, and back.",
+            Self::TurnRightNow => "Turn your head to your right, and back.",
+            Self::WrongAction => "That was something else than asked for.",
+            Self::TooEarly => "That began before it was asked for.",
+            Self::TooLate => "That took too long.",
+            Self::NotContinuous => "The picture was not continuous.",
+            Self::PersonChanged => "The person changed.",
+            Self::ShownBefore => "This was shown before.",
+            Self::NotLive => "It does not look like a living face.",
         }
     }
 }

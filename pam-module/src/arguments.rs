@@ -10,7 +10,7 @@ use vultus_ipc::Uid;
 /// The user of the vault in the packaged installation, by name.
 const VAULT_USER: &str = "vultus-vault";
 const SOCKET: &str = "/run/vultus/login.sock";
-const WAIT: Duration = Duration::from_secs(8);
+const WAIT: Duration = Duration::from_secs(20);
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 pub struct Arguments {

@@ -93,8 +93,13 @@ pub struct Backend {
 
 impl Backend {
     pub fn of(server: &Server, service: &str) -> Result<Self> {
+        Self::with_key(server, &server.api_key(service)?)
+    }
+
+    /// Of the service that has this key.
+    pub fn with_key(server: &Server, key: &str) -> Result<Self> {
         let (https, api) = (Https::new(&server.ca())?, server.api_url()?);
-        Ok(Self { https, api, key: server.api_key(service)? })
+        Ok(Self { https, api, key: key.trim().to_owned() })
     }
 
     /// Opens a ceremony.

@@ -13,6 +13,7 @@ use vultus_cli::bus::{CameraProxy, ManagerProxy, RemoteProxy};
 use vultus_vision::Observer;
 use zbus::export::ordered_stream::OrderedStreamExt;
 
+use crate::actor;
 use crate::client::block_on;
 use crate::films;
 use crate::machine::{ALICE, Machine, PASSWORD};
@@ -167,7 +168,11 @@ pub fn perform_as(
     order: Order<'_>,
     confirmed: Option<&str>,
 ) -> Result<Ending> {
-    on_a_bus_of(machine, uid, async |bus| run(&default_camera(&bus).await?, user, order, confirmed).await)
+    let films = machine.path("films");
+    actor::tell_nothing(&films);
+    on_a_bus_of(machine, uid, async |bus| {
+        run(&default_camera(&bus).await?, &films, user, order, confirmed).await
+    })
 }
 
 /// Does something on a connection to the bus that is a user's.
@@ -231,11 +236,13 @@ impl Drop for Relay {
 
 async fn run(
     camera: &CameraProxy<'_>,
+    films: &Path,
     user: &str,
     order: Order<'_>,
     confirmed: Option<&str>,
 ) -> Result<Ending> {
     let mut requests = camera.receive_request().await?;
+    let mut guidance = camera.receive_guidance().await?;
     let mut status = camera.receive_ceremony_status().await?;
     let (mut asked, mut shown) = (Vec::new(), Vec::new());
     if let Err(error) = camera.claim(user).await {
@@ -255,6 +262,12 @@ async fn run(
                 if !said.transaction.is_empty() {
                     shown.push(said.transaction.to_owned());
                     camera.confirm(confirmed.unwrap_or(said.transaction)).await?;
+                }
+            }
+            // Whoever is before the camera hears it.
+            Some(signal) = guidance.next() => {
+                if let Some(action) = actor::asked(signal.args()?.sentence) {
+                    actor::tell(films, action)?;
                 }
             }
             Some(signal) = status.next() => {

@@ -1,6 +1,7 @@
 //! What the demo, the tests and the benchmarks stand on: a whole machine in a temporary folder, made of
 //! real parts, and a simulated person in front of a scripted camera.
 
+pub mod actor;
 pub mod annotate;
 pub mod backend;
 pub mod browser;

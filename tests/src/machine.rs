@@ -9,8 +9,12 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
+use vultus_vision::liveness::Action;
+
+use crate::actor::{self, ROLE, Role};
 use crate::process::{Finished, PATIENCE, Process, run, sibling, system};
 use crate::swtpm::{free_ports, power_on, tcti};
 use crate::{endorsement, pictures, video};
@@ -43,8 +47,13 @@ pub struct Machine {
     pub bus: Option<Process>,
     pub tpm: Option<Process>,
     tpm_port: u16,
+    /// The rules of liveness, as they are written.
+    liveness: &'static str,
     folder: tempfile::TempDir,
 }
+
+/// For what is not about liveness: the people of films do not hear what is asked of them.
+const PASSIVE: &str = r#"{ login = "passive", application = "passive", server = "passive" }"#;
 
 impl Machine {
     /// Starts everything but a film in the camera, and pairs the camera as root.
@@ -111,6 +120,7 @@ impl Machine {
             bus: None,
             tpm: None,
             tpm_port: free_ports()?,
+            liveness: PASSIVE,
             folder,
         })
     }
@@ -255,12 +265,13 @@ impl Machine {
     pub fn vault_configuration(&self, more: &str) -> String {
         format!(
             "socket = {:?}\nstate = {:?}\nmodels = {:?}\ntpm = {:?}\n\
-             daemon_uid = {DAEMON}\nservices = [\"face-only\", \"short\", \"default\", \"wrong\", \"odd\", \"own\"]\noldest_frame_ms = 10000\ncamera_opening_ms = 30000\nlongest_attempt_ms = 60000\nlongest_enrolment_ms = 120000\ntpm_patience_ms = 30000\n{more}\n\
+             daemon_uid = {DAEMON}\nservices = [\"face-only\", \"short\", \"default\", \"wrong\", \"odd\", \"own\"]\noldest_frame_ms = 10000\ncamera_opening_ms = 30000\nlongest_attempt_ms = 60000\nlongest_enrolment_ms = 120000\ntpm_patience_ms = 30000\nliveness = {}\n{more}\n\
              [[cameras]]\nsocket = {:?}\nuid = {CAMERA}\n",
             self.path("run/vault.sock"),
             self.path("vault-state"),
             pictures::models(),
             tcti(self.tpm_port),
+            self.liveness,
             self.path("run/camera.sock")
         )
     }
@@ -429,9 +440,59 @@ impl Machine {
 
     /// Plays a film that was put in before.
     pub fn play(&self, name: &str) -> Result<()> {
+        self.turn_to(&format!("{name}.y4m"))
+    }
+
+    /// Puts somebody before the camera who does what is asked: see [`Self::relaying`].
+    pub fn act(&self, role: &Role) -> Result<()> {
+        let name = format!("{}-{}.{ROLE}", role.attack.as_deref().unwrap_or("bona-fide"), role.seed);
+        fs::write(self.path("films").join(&name), toml::to_string(role)?)?;
+        self.turn_to(&name)
+    }
+
+    fn turn_to(&self, file: &str) -> Result<()> {
         let (link, next) = (self.path("now-playing"), self.path("next-playing"));
-        std::os::unix::fs::symlink(self.path("films").join(format!("{name}.y4m")), &next)?;
+        std::os::unix::fs::symlink(self.path("films").join(file), &next)?;
         Ok(fs::rename(next, link)?)
+    }
+
+    /// Runs a command that tells a person what to do, and tells whoever is before the camera: as asked, or what
+    /// `hears` makes of it.
+    pub fn relaying(
+        &self,
+        mut command: Command,
+        uid: u32,
+        hears: impl Fn(Action) -> Option<Action>,
+    ) -> Result<Finished> {
+        let (log, films) = (self.log("relayed"), self.path("films"));
+        actor::tell_nothing(&films);
+        command.stdin(Stdio::null());
+        let mut process = Process::start(command, uid, &log)?;
+        let mut told = 0;
+        let status = loop {
+            let ended = process.ended()?;
+            let said = process.said();
+            for action in said.lines().skip(told).filter_map(|line| actor::asked(line.trim())) {
+                if let Some(action) = hears(action) {
+                    actor::tell(&films, action)?;
+                }
+            }
+            told = said.lines().count();
+            if let Some(status) = ended {
+                break status;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        };
+        actor::tell_nothing(&films);
+        Ok(Finished { status: status.code().unwrap_or(-1), out: process.said(), err: String::new() })
+    }
+
+    /// Lets the vault begin anew with other rules of liveness, `{}` for those that it has by itself.
+    pub fn rule_liveness(&mut self, rules: &'static str) -> Result<()> {
+        self.liveness = rules;
+        fs::write(self.path("vault.toml"), self.vault_configuration(""))?;
+        self.kill_vault()?;
+        self.start_vault()
     }
 
     /// Takes the film away, which is how this camera is unplugged.
@@ -458,9 +519,16 @@ impl Machine {
 
     /// Runs pamtester as root: `service user operations…`, with lines for its prompts.
     pub fn pamtester(&self, arguments: &[&str], input: &str) -> io::Result<Finished> {
+        run(self.pamtester_command(arguments), 0, input)
+    }
+
+    /// The same, to be run by the caller, who reads each line as it is said.
+    pub fn pamtester_command(&self, arguments: &[&str]) -> Command {
+        // `stdbuf` would set the library's variable anew.
+        let libraries = "libpam_wrapper.so:libnss_wrapper.so:/usr/libexec/coreutils/libstdbuf.so";
         let mut command = self.with_pam(system("pamtester"));
-        command.args(arguments);
-        run(command, 0, input)
+        command.args(arguments).env("LD_PRELOAD", libraries).env("_STDBUF_O", "L");
+        command
     }
 
     /// A `busctl` call on the machine's bus as a user.

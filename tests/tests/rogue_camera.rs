@@ -11,6 +11,7 @@ use vultus_ipc::camera::{CameraRefusal, CameraReply, CameraRequest, Spectrum};
 use vultus_ipc::{Connection, Deadline, Listener, Reason, Uid};
 use vultus_vault::camera_link::CameraLink;
 use vultus_vault::configuration::{CameraPlace, Configuration};
+use vultus_vault::liveness::LivenessRules;
 use vultus_vault::records::CameraPairing;
 
 const CAMERA: &str = "rogue:0";
@@ -32,6 +33,7 @@ struct Scene {
 
 fn configuration(socket: &Path, uid: Uid) -> Configuration {
     Configuration {
+        liveness: LivenessRules::default(),
         clock_tolerance_s: 120,
         socket: "/nonexistent".into(),
         state: "/nonexistent".into(),

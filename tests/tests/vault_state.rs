@@ -27,6 +27,7 @@ use vultus_vault::lockout::Counter;
 use vultus_vault::records::{CameraPairing, Template};
 use vultus_vault::store::Store;
 use vultus_vision::Embedding;
+use vultus_vision::liveness::Baseline;
 
 /// What is done to the bytes of a record or a file.
 type Damage = fn(&mut Vec<u8>);
@@ -162,6 +163,7 @@ fn template(label: &str, seed: u16) -> Result<Template> {
         token_key: zeroize::Zeroizing::new([7; 32]),
         mean: embedding(0)?,
         shots,
+        baseline: Baseline { eyes: 0.3, mouth: 0.02 },
     })
 }
 

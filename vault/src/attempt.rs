@@ -1,28 +1,34 @@
-//! One attempt: frames come in, usable ones are compared with one user's templates, and a verdict
-//! comes out. A failure is charged, and is on the disk, before the first comparison.
+//! One attempt: frames come in, usable ones are compared with one user's templates, the person is asked to act,
+//! and a verdict comes out. A failure is charged, and is on the disk, before the first comparison.
 //!
-//! Threat model: M2, M19, M34.
+//! Threat model: M2, M19, M34, M46.
 
 use std::sync::MutexGuard;
 use std::time::{Duration, Instant};
 
 use log::{info, warn};
 use subtle::ConstantTimeEq;
-use vultus_frames::{Format, Frame};
 use vultus_ipc::camera::Spectrum;
 use vultus_ipc::{Deadline, Guidance, Reason, Verdict};
-use vultus_vision::{FaceView, Image, Observation, Observer, Shortfall};
+use vultus_protocol::Liveness;
+use vultus_vision::liveness::continuity::Sameness;
+use vultus_vision::liveness::{
+    Assessment, Baseline, Cue, Demand, Failure, Progress, Rule, Sitting, Standing,
+};
+use vultus_vision::{FaceView, Observation, Observer};
 use zeroize::Zeroizing;
 
 use crate::VaultError;
 use crate::camera_link::CameraLink;
-use crate::clock::{Moment, slept_ms};
+use crate::clock::{Moment, SLEEP_MARGIN_MS, slept_ms};
 use crate::configuration::Configuration;
 use crate::keys::{Keys, OpenState};
+use crate::liveness::{self, LivenessRules, Purpose};
 use crate::lockout::Admission;
 use crate::matching::{Decision, Matcher};
 use crate::pairing::preferred;
 use crate::records::{CameraPairing, Template};
+use crate::watch::{Seen, Watch, guidance};
 
 /// Whoever waits for the result.
 pub trait Asker {
@@ -32,16 +38,15 @@ pub trait Asker {
     fn gone(&self) -> bool;
 }
 
-/// How often the asker is looked at while no frame comes.
-const GLANCE: Duration = Duration::from_millis(50);
-/// The same guidance is not repeated sooner.
-const REPEAT: Duration = Duration::from_secs(2);
 /// From the second comparison on, the person gets this long to move before the next, whatever the
 /// comparison said: time must not tell.
 const PAUSE: Duration = Duration::from_millis(150);
-
-/// The two clocks are read one after the other.
-const SLEEP_MARGIN_MS: u64 = 250;
+/// While a challenge lasts, the face is compared again so often, in µs, ...
+const SAME_EVERY_US: u64 = 400_000;
+/// ... where it is held so straight, in degrees, that it can be.
+const STRAIGHT: f32 = 15.0;
+/// So many of these comparisons must agree where something was asked for, the last among them.
+const LEAST_SAME: u32 = 2;
 
 /// Who is to be verified, with what and until when.
 pub struct Question<'a> {
@@ -50,6 +55,8 @@ pub struct Question<'a> {
     /// This face alone; any of the user's where none is named.
     pub face: Option<u32>,
     pub deadline: Deadline,
+    /// What the face is to open.
+    pub purpose: Purpose<'a>,
 }
 
 /// This user was verified in this very attempt, a moment ago. Only an attempt makes one, and whatever signs
@@ -58,6 +65,7 @@ pub struct Success {
     uid: u32,
     token_key: Zeroizing<[u8; 32]>,
     spectrum: Spectrum,
+    liveness: Liveness,
     at: Instant,
     slept_ms: u64,
 }
@@ -95,6 +103,11 @@ impl Success {
 
     pub fn spectrum(&self) -> Spectrum {
         self.spectrum
+    }
+
+    /// What was checked of it.
+    pub fn liveness(&self) -> Liveness {
+        self.liveness
     }
 }
 
@@ -138,6 +151,10 @@ fn judge(
     if state.templates(question.uid)?.is_empty() {
         return Err(Reason::NotEnrolled.into());
     }
+    let rule = configuration.liveness.rule(question.purpose);
+    if rule == Rule::Refuse {
+        return Err(Reason::NotAllowed.into());
+    }
     let _looking = look()?;
     if let Some(seconds) = locked_out(&state, question.uid)? {
         return Ok(Judged::Denied(Verdict::LockedOut { seconds }));
@@ -153,26 +170,27 @@ fn judge(
     let templates: Vec<&Template> =
         templates.iter().map(|(_, t)| t).filter(|t| t.camera == camera.id).collect();
     let link = CameraLink::open(&camera, configuration, question.deadline)?;
-    let matcher = Matcher::new(templates.iter().map(|t| &t.mean));
-    let mut attempt = Attempt { state: &state, uid: question.uid, matcher };
-    let decision = attempt.run(&link, observer, question.deadline, asker)?;
+    let mut attempt =
+        Attempt::new(&state, question.uid, &templates, Asking { rules: &configuration.liveness, rule })?;
+    let mut watch = Watch::new(&link, observer, question.deadline);
+    let outcome = attempt.run(&mut watch, observer, asker)?;
     // The machine may have slept over the last frame's comparison.
     if slept_ms() > begun_slept_ms.saturating_add(SLEEP_MARGIN_MS) {
         return Err(Reason::Cancelled.into());
     }
-    let matched = decision.and_then(|place| templates.get(place));
-    let verdict = if matched.is_some() { Verdict::Accepted } else { Verdict::Refused };
-    info!(vultus_uid = question.uid, vultus_camera = camera.id.as_str(); "verdict {verdict:?}");
-    Ok(match matched {
-        Some(template) => Judged::Accepted(Success {
-            uid: question.uid,
-            token_key: template.token_key.clone(),
-            spectrum: camera.spectrum,
-            at: Instant::now(),
-            slept_ms: begun_slept_ms,
-        }),
-        None => Judged::Denied(Verdict::Refused),
-    })
+    info!(vultus_uid = question.uid, vultus_camera = camera.id.as_str(); "{}", outcome.word());
+    let Outcome::Accepted(place, liveness) = outcome else {
+        return Ok(Judged::Denied(Verdict::Refused));
+    };
+    let template = templates.get(place).ok_or(Reason::Internal)?;
+    Ok(Judged::Accepted(Success {
+        uid: question.uid,
+        token_key: template.token_key.clone(),
+        spectrum: camera.spectrum,
+        liveness,
+        at: Instant::now(),
+        slept_ms: begun_slept_ms,
+    }))
 }
 
 /// The seconds that this user still has to wait, if any.
@@ -188,45 +206,187 @@ fn locked_out(state: &OpenState<'_>, uid: u32) -> Result<Option<u32>, VaultError
     }
 }
 
+/// What is asked of the person besides the face.
+#[derive(Clone, Copy)]
+struct Asking<'a> {
+    rules: &'a LivenessRules,
+    rule: Rule,
+}
+
+/// What an attempt came to.
+#[must_use]
+#[derive(Clone, Copy, Debug)]
+enum Outcome {
+    /// Judged, and not this person.
+    Other,
+    /// This person's face, perhaps, but no evidence that she is there.
+    NotLive(Failure),
+    /// A passive cue was beyond its bound.
+    Attack(Cue),
+    /// The template at this place, and what was checked besides.
+    Accepted(usize, Liveness),
+}
+
+impl Outcome {
+    /// For the journal.
+    fn word(self) -> &'static str {
+        match self {
+            Self::Other => "refused: another face",
+            Self::NotLive(failure) => failure.word(),
+            Self::Attack(cue) => cue.word(),
+            Self::Accepted(..) => "accepted",
+        }
+    }
+}
+
 struct Attempt<'a> {
     state: &'a OpenState<'a>,
     uid: u32,
+    asking: Asking<'a>,
     matcher: Matcher,
+    baseline: Baseline,
+    sitting: Sitting,
+    /// Nothing is compared before.
+    compare_from: Instant,
+    /// The template that was agreed on, and when the face was last compared with it.
+    matched: Option<(usize, u64)>,
 }
 
-impl Attempt<'_> {
-    /// The place of the template that was agreed on, or nothing where the person was refused.
+impl<'a> Attempt<'a> {
+    fn new(
+        state: &'a OpenState<'a>,
+        uid: u32,
+        templates: &[&Template],
+        asking: Asking<'a>,
+    ) -> Result<Self, VaultError> {
+        let resting: Vec<Baseline> = templates.iter().map(|t| t.baseline).collect();
+        let baseline = Baseline::mean(&resting).ok_or(Reason::NotEnrolled)?;
+        let matcher = Matcher::new(templates.iter().map(|t| &t.mean));
+        let sitting = sitting(uid, asking, baseline)?;
+        let compare_from = Instant::now();
+        Ok(Self { state, uid, asking, matcher, baseline, sitting, compare_from, matched: None })
+    }
+
     fn run(
         &mut self,
-        link: &CameraLink,
+        watch: &mut Watch<'_>,
         observer: &Observer,
-        deadline: Deadline,
         asker: &mut dyn Asker,
-    ) -> Result<Option<usize>, VaultError> {
-        let mut watch = Watch::new(link, observer, deadline);
+    ) -> Result<Outcome, VaultError> {
         loop {
-            let (image, view) = match watch.next_usable(asker) {
-                Ok(seen) => seen,
-                // Seen, compared and not recognised in time is a refusal, not an absence.
-                Err(VaultError::Refused(Reason::NoFace)) if self.matcher.begun() => {
-                    return Ok(None);
-                }
+            let look = match watch.next_look(asker) {
+                Ok(look) => look,
+                Err(VaultError::Refused(Reason::NoFace)) if self.matcher.begun() => return Ok(self.late()),
                 Err(e) => return Err(e),
             };
-            let Some(probe) = observer.embed(&image, &view)? else {
-                continue;
-            };
-            if !self.matcher.begun() {
-                self.charge()?;
-            }
-            match self.matcher.compare(&probe) {
-                Decision::Accepted(place) => {
-                    self.refund();
-                    return Ok(Some(place));
+            match self.sitting.look(&look.image, &look.observation, look.at_us) {
+                // Before a face was compared, there was nothing to fail: whoever comes begins anew.
+                Standing::Failed(_) if !self.matcher.begun() => {
+                    self.sitting = sitting(self.uid, self.asking, self.baseline)?;
+                    guide(&look.observation, watch, asker);
                 }
-                Decision::Refused => return Ok(None),
-                Decision::Open if self.matcher.comparisons() == 1 => {}
-                Decision::Open => watch.pause(PAUSE),
+                Standing::Failed(failure) => return Ok(not_live(failure, watch, asker)),
+                Standing::Open(Progress::Prompt(action)) => watch.say(liveness::prompt(action), asker),
+                _ => guide(&look.observation, watch, asker),
+            }
+            if let Observation::Usable(view) = &look.observation {
+                match self.judge(&look, view, observer)? {
+                    None => {}
+                    Some(Outcome::NotLive(failure)) => return Ok(not_live(failure, watch, asker)),
+                    Some(Outcome::Attack(cue)) => {
+                        watch.say(Guidance::NotLive, asker);
+                        return Ok(Outcome::Attack(cue));
+                    }
+                    Some(outcome) => return Ok(outcome),
+                }
+            }
+        }
+    }
+
+    /// Time ran out after a face was compared: not recognised, or not live, but no absence.
+    fn late(&self) -> Outcome {
+        if self.matched.is_some() { Outcome::NotLive(Failure::TooLate) } else { Outcome::Other }
+    }
+
+    /// What one usable frame decides, if anything.
+    fn judge(
+        &mut self,
+        look: &Seen,
+        view: &FaceView,
+        observer: &Observer,
+    ) -> Result<Option<Outcome>, VaultError> {
+        if let Some((place, last_us)) = self.matched {
+            let straight = view.pose.yaw.abs() <= STRAIGHT && view.pose.pitch.abs() <= STRAIGHT;
+            let over = self.sitting.standing(look.at_us) == Standing::Answered;
+            if !straight || (!over && look.at_us.saturating_sub(last_us) < SAME_EVERY_US) {
+                return Ok(None);
+            }
+            let Some(probe) = observer.embed(&look.image, view)? else {
+                return Ok(None);
+            };
+            self.sitting.identity(self.matcher.same(place, &probe));
+            self.matched = Some((place, look.at_us));
+        } else if let Some(refused) = self.compare(look, view, observer)? {
+            return Ok(Some(refused));
+        }
+        self.end(look.at_us)
+    }
+
+    /// One comparison towards the decision whose face it is. The failure is charged before the first.
+    fn compare(
+        &mut self,
+        look: &Seen,
+        view: &FaceView,
+        observer: &Observer,
+    ) -> Result<Option<Outcome>, VaultError> {
+        if Instant::now() < self.compare_from {
+            return Ok(None);
+        }
+        let Some(probe) = observer.embed(&look.image, view)? else {
+            return Ok(None);
+        };
+        if !self.matcher.begun() {
+            self.charge()?;
+        }
+        match self.matcher.compare(&probe) {
+            Decision::Accepted(place) => {
+                self.sitting.identity(Sameness::Same);
+                self.matched = Some((place, look.at_us));
+            }
+            Decision::Refused => return Ok(Some(Outcome::Other)),
+            Decision::Open if self.matcher.comparisons() == 1 => {}
+            Decision::Open => self.compare_from = Instant::now() + PAUSE,
+        }
+        Ok(None)
+    }
+
+    /// The end, where this very frame showed the person and nothing is left to be done.
+    fn end(&mut self, at_us: u64) -> Result<Option<Outcome>, VaultError> {
+        let Some((place, last_us)) = self.matched else {
+            return Ok(None);
+        };
+        match self.sitting.standing(at_us) {
+            Standing::Failed(failure) => return Ok(Some(Outcome::NotLive(failure))),
+            Standing::Answered if last_us == at_us => {}
+            _ => return Ok(None),
+        }
+        let asked = self.sitting.asks();
+        let evidence = match self.sitting.finish(if asked { LEAST_SAME } else { 1 }) {
+            Err(failure) => return Ok(Some(Outcome::NotLive(failure))),
+            Ok(Assessment::Attack(cue)) => return Ok(Some(Outcome::Attack(cue))),
+            Ok(Assessment::Unsuspicious(evidence)) => evidence,
+        };
+        let liveness = if asked { Liveness::Active } else { Liveness::Passive };
+        match self.asking.rule.demand(evidence, self.asking.rules.actions()) {
+            Demand::Refuse => Ok(Some(Outcome::NotLive(Failure::Unsettled))),
+            // What the cues could not see, the person is asked to show.
+            Demand::Challenge(_) if !asked => {
+                self.sitting.ask(self.asking.rules.challenge(self.uid)?);
+                Ok(None)
+            }
+            Demand::Challenge(_) | Demand::Nothing => {
+                self.refund();
+                Ok(Some(Outcome::Accepted(place, liveness)))
             }
         }
     }
@@ -251,94 +411,23 @@ impl Attempt<'_> {
     }
 }
 
-/// Looks at one frame after the other and guides the person until one can be judged.
-pub struct Watch<'a> {
-    link: &'a CameraLink,
-    observer: &'a Observer,
-    deadline: Deadline,
-    said: Option<(Guidance, Instant)>,
-    not_before: Instant,
-    /// How long the machine had slept when this began.
-    slept_ms: u64,
+/// A new beginning. What is sure to be asked for is asked for from the first frame on.
+fn sitting(uid: u32, asking: Asking<'_>, baseline: Baseline) -> Result<Sitting, VaultError> {
+    let challenge = match asking.rule {
+        Rule::Active | Rule::ByCamera => Some(asking.rules.challenge(uid)?),
+        Rule::Passive | Rule::Refuse => None,
+    };
+    Ok(Sitting::new(baseline, challenge))
 }
 
-impl<'a> Watch<'a> {
-    pub fn new(link: &'a CameraLink, observer: &'a Observer, deadline: Deadline) -> Self {
-        Self { link, observer, deadline, said: None, not_before: Instant::now(), slept_ms: slept_ms() }
-    }
-
-    /// Leaves out the frames of the next moment, so that the next look shows something new.
-    pub fn pause(&mut self, span: Duration) {
-        self.not_before = Instant::now() + span;
-    }
-
-    /// The next frame that can be judged.
-    pub fn next_usable(&mut self, asker: &mut dyn Asker) -> Result<(Image, FaceView), VaultError> {
-        loop {
-            match self.next_look(asker)? {
-                (image, Observation::Usable(view)) => return Ok((image, view)),
-                (_, Observation::Unusable(shortfall, _)) => self.say(guidance(shortfall), asker),
-            }
-        }
-    }
-
-    /// The next frame, whatever it shows.
-    pub fn next_look(&mut self, asker: &mut dyn Asker) -> Result<(Image, Observation), VaultError> {
-        loop {
-            if asker.gone() {
-                return Err(Reason::Cancelled.into());
-            }
-            if self.deadline.passed() {
-                return Err(Reason::NoFace.into());
-            }
-            // Deadlines and the ages of frames stand still while the machine sleeps. Whoever sat there
-            // before is no evidence of who sits there now.
-            if slept_ms() > self.slept_ms + SLEEP_MARGIN_MS {
-                return Err(Reason::Cancelled.into());
-            }
-            let Some(frame) = self.link.next(GLANCE.min(self.deadline.remaining()))? else {
-                continue;
-            };
-            if Instant::now() < self.not_before {
-                continue;
-            }
-            let image = image_of(frame)?;
-            let observation = self.observer.observe(&image)?;
-            return Ok((image, observation));
-        }
-    }
-
-    /// Tells the person something, once in a while.
-    pub fn say(&mut self, guidance: Guidance, asker: &mut dyn Asker) {
-        let now = Instant::now();
-        let repeats = self.said.is_some_and(|(last, when)| last == guidance && now < when + REPEAT);
-        if !repeats {
-            self.said = Some((guidance, now));
-            asker.guide(guidance);
-        }
-    }
+fn not_live(failure: Failure, watch: &mut Watch<'_>, asker: &mut dyn Asker) -> Outcome {
+    watch.say(liveness::explanation(failure), asker);
+    Outcome::NotLive(failure)
 }
 
-fn image_of(mut frame: Frame) -> Result<Image, VaultError> {
-    let (width, height) = (frame.mode.width, frame.mode.height);
-    Ok(match frame.mode.format {
-        Format::Rgb => Image::from_rgb(width, height, std::mem::take(&mut frame.pixels))?,
-        Format::Grey => Image::from_grey(width, height, &frame.pixels)?,
-    })
-}
-
-/// What a shortfall asks of the person.
-pub fn guidance(shortfall: Shortfall) -> Guidance {
-    match shortfall {
-        Shortfall::NoFace => Guidance::NoFace,
-        Shortfall::SeveralFaces => Guidance::OneFaceOnly,
-        Shortfall::TooFar => Guidance::MoveCloser,
-        Shortfall::TooNear => Guidance::MoveBack,
-        Shortfall::TooDark => Guidance::TooDark,
-        Shortfall::TooBright => Guidance::TooBright,
-        Shortfall::Blurred => Guidance::HoldStill,
-        Shortfall::Turned => Guidance::LookAtCamera,
-        Shortfall::Covered => Guidance::UncoverFace,
+fn guide(observation: &Observation, watch: &mut Watch<'_>, asker: &mut dyn Asker) {
+    if let Observation::Unusable(shortfall, _) = observation {
+        watch.say(guidance(*shortfall), asker);
     }
 }
 
@@ -348,7 +437,14 @@ mod tests {
 
     fn success(at: Instant) -> Success {
         let token_key = Zeroizing::new([7; 32]);
-        Success { uid: 7, token_key, spectrum: Spectrum::Colour, at, slept_ms: 1_000 }
+        Success {
+            uid: 7,
+            token_key,
+            spectrum: Spectrum::Colour,
+            liveness: Liveness::Passive,
+            at,
+            slept_ms: 1_000,
+        }
     }
 
     #[test]
@@ -365,7 +461,8 @@ mod tests {
         let face = |key: u8| {
             let embedding = || vultus_vision::Embedding::normalised([1.0; 192]).unwrap();
             let (label, camera, token_key) = (String::new(), String::new(), Zeroizing::new([key; 32]));
-            Template { label, camera, token_key, mean: embedding(), shots: vec![embedding()] }
+            let baseline = Baseline { eyes: 0.3, mouth: 0.0 };
+            Template { label, camera, token_key, mean: embedding(), shots: vec![embedding()], baseline }
         };
         let success = success(Instant::now());
         assert!(success.check_face(&[(0, face(6)), (1, face(7))]).is_ok());

@@ -34,3 +34,6 @@ pub fn slept_ms() -> u64 {
     let boot_us = boot.tv_sec as u64 * 1_000_000 + boot.tv_nsec as u64 / 1_000;
     boot_us.saturating_sub(monotonic_us()) / 1_000
 }
+
+/// The two clocks behind [`slept_ms`] are read one after the other.
+pub const SLEEP_MARGIN_MS: u64 = 250;

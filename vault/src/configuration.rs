@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::liveness::LivenessRules;
+
 /// All of `vault.toml`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -26,6 +28,9 @@ pub struct Configuration {
     /// stay refused.
     #[serde(default)]
     pub services: Vec<String>,
+    /// What is asked of a person besides the face.
+    #[serde(default)]
+    pub liveness: LivenessRules,
     /// Where cameras are, in order of preference.
     #[serde(default)]
     pub cameras: Vec<CameraPlace>,
@@ -58,7 +63,7 @@ pub struct CameraPlace {
 }
 
 fn longest_attempt_ms() -> u64 {
-    15_000
+    25_000
 }
 
 fn longest_enrolment_ms() -> u64 {

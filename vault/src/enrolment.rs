@@ -6,15 +6,17 @@ use std::time::Duration;
 use log::info;
 use vultus_ipc::vault::FaceRecord;
 use vultus_ipc::{Deadline, Guidance, Reason};
+use vultus_vision::liveness::Baseline;
 use vultus_vision::{Embedding, Observer, Pose};
 
 use crate::VaultError;
-use crate::attempt::{Asker, Watch};
+use crate::attempt::Asker;
 use crate::camera_link::CameraLink;
 use crate::configuration::Configuration;
 use crate::keys::{Keys, first_free};
 use crate::pairing::preferred;
 use crate::records::Template;
+use crate::watch::Watch;
 
 /// The most faces of one user.
 pub const MOST_FACES: usize = 8;
@@ -88,9 +90,11 @@ pub fn enrol(
     let link = CameraLink::open(&camera, configuration, order.deadline)?;
     let shots = take_shots(&mut Watch::new(&link, observer, order.deadline), observer, asker)?;
     drop(link);
+    let Shots { embeddings: shots, baseline } = shots;
     let mean = Embedding::mean(&shots).ok_or(Reason::NoFace)?;
     let token_key = zeroize::Zeroizing::new(crate::random()?);
-    let template = Template { label: order.label.to_owned(), camera: camera.id, token_key, mean, shots };
+    let template =
+        Template { label: order.label.to_owned(), camera: camera.id, token_key, mean, shots, baseline };
     let face = first_free(known.iter().map(|(face, _)| *face));
     // Whoever cancelled at the last moment has cancelled.
     if asker.gone() {
@@ -101,15 +105,24 @@ pub fn enrol(
     Ok(template.record(face))
 }
 
+/// What an enrolment has gathered.
+struct Shots {
+    embeddings: Vec<Embedding>,
+    baseline: Baseline,
+}
+
 fn take_shots(
     watch: &mut Watch<'_>,
     observer: &Observer,
     asker: &mut dyn Asker,
-) -> Result<Vec<Embedding>, VaultError> {
+) -> Result<Shots, VaultError> {
     let mut shots: Vec<Embedding> = Vec::new();
+    // Of the straight shots: a turned face looks as if it were more or less open than it is.
+    let mut resting: Vec<Baseline> = Vec::new();
     for wanted in POSES {
-        if let Some(shot) = take_shot(watch, observer, wanted, &shots, asker)? {
+        if let Some((shot, baseline)) = take_shot(watch, observer, wanted, &shots, asker)? {
             shots.push(shot);
+            resting.extend((wanted == Wanted::Straight).then_some(baseline));
             let have = shots.len() as u8;
             asker.guide(Guidance::Captured { have, need: WANTED_SHOTS as u8 });
             watch.pause(APART);
@@ -118,7 +131,8 @@ fn take_shots(
     if shots.len() < LEAST_SHOTS {
         return Err(Reason::NoFace.into());
     }
-    Ok(shots)
+    let baseline = Baseline::mean(&resting).ok_or(Reason::NoFace)?;
+    Ok(Shots { embeddings: shots, baseline })
 }
 
 /// One good shot in the wanted pose; nothing where the pose was not taken in time.
@@ -128,7 +142,7 @@ fn take_shot(
     wanted: Wanted,
     before: &[Embedding],
     asker: &mut dyn Asker,
-) -> Result<Option<Embedding>, VaultError> {
+) -> Result<Option<(Embedding, Baseline)>, VaultError> {
     // The clock of a pose runs only while a face can be judged: an empty chair leaves no pose out.
     let mut patience: Option<Deadline> = None;
     loop {
@@ -145,7 +159,7 @@ fn take_shot(
         };
         match Embedding::mean(before) {
             Some(mean) if mean.cosine(&shot) < SAME_PERSON => watch.say(Guidance::OneFaceOnly, asker),
-            _ => return Ok(Some(shot)),
+            _ => return Ok(Some((shot, Baseline::of(&view.mesh)))),
         }
     }
 }

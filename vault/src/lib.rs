@@ -13,6 +13,7 @@ pub mod clock;
 pub mod configuration;
 pub mod enrolment;
 pub mod keys;
+pub mod liveness;
 pub mod lockout;
 pub mod matching;
 pub mod pairing;
@@ -20,6 +21,7 @@ pub mod records;
 pub mod server;
 pub mod store;
 pub mod ticket;
+pub mod watch;
 
 use vultus_ipc::Reason;
 

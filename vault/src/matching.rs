@@ -6,6 +6,7 @@
 use subtle::{Choice, ConditionallySelectable, ConstantTimeGreater};
 use vultus_vision::Embedding;
 use vultus_vision::embed::LENGTH;
+use vultus_vision::liveness::continuity::Sameness;
 
 /// The cosine from which a comparison agrees, in 1/1000: see `docs/decisions.md` for what it was
 /// measured to mean.
@@ -90,6 +91,13 @@ impl Matcher {
             count.conditional_assign(&more, agrees(template, &probe));
         }
         self.decision()
+    }
+
+    /// Whether a probe is of the face at this place: asked after an attempt was decided, and able to deny alone.
+    pub fn same(&self, place: usize, probe: &Embedding) -> Sameness {
+        let probe = Fixed::of(probe);
+        let same = self.templates.get(place).is_some_and(|t| bool::from(agrees(t, &probe)));
+        if same { Sameness::Same } else { Sameness::Different }
     }
 
     pub fn decision(&self) -> Decision {

@@ -7,6 +7,7 @@ use vultus_ipc::camera::Spectrum;
 use vultus_ipc::vault::FaceRecord;
 use vultus_vision::Embedding;
 use vultus_vision::embed::LENGTH;
+use vultus_vision::liveness::Baseline;
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::VaultError;
@@ -47,7 +48,7 @@ impl RowName {
 }
 
 /// The format of a record's content: part of what is authenticated with it.
-pub const VERSION: i64 = 2;
+pub const VERSION: i64 = 3;
 
 /// One enrolled face. Wiped when dropped; no copy.
 pub struct Template {
@@ -59,6 +60,8 @@ pub struct Template {
     /// The normalised mean of the shots, which is what is compared.
     pub mean: Embedding,
     pub shots: Vec<Embedding>,
+    /// Eyes and mouth at rest, as enrolled.
+    pub baseline: Baseline,
 }
 
 impl Template {
@@ -81,6 +84,8 @@ impl Template {
             camera: self.camera.clone(),
             embeddings: std::mem::take(&mut *shots).into(),
             token_key: (*self.token_key).into(),
+            eyes: self.baseline.eyes,
+            mouth: self.baseline.mouth,
         };
         let bytes = to_bytes(&body);
         body.embeddings.zeroize();
@@ -99,7 +104,11 @@ impl Template {
             return Err(VaultError::Altered);
         }
         let mean = embeddings.remove(0);
-        Ok(Self { label: body.label, camera: body.camera, token_key, mean, shots: embeddings })
+        let baseline = Baseline { eyes: body.eyes, mouth: body.mouth };
+        if !baseline.eyes.is_finite() || !baseline.mouth.is_finite() {
+            return Err(VaultError::Altered);
+        }
+        Ok(Self { label: body.label, camera: body.camera, token_key, mean, shots: embeddings, baseline })
     }
 }
 
@@ -132,6 +141,10 @@ struct TemplateBody {
     embeddings: ByteVec,
     #[n(3)]
     token_key: ByteArray<32>,
+    #[n(4)]
+    eyes: f32,
+    #[n(5)]
+    mouth: f32,
 }
 
 /// A paired camera and both keys.

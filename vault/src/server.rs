@@ -21,6 +21,7 @@ use crate::clock::Moment;
 use crate::configuration::Configuration;
 use crate::enrolment::{Order, enrol};
 use crate::keys::Keys;
+use crate::liveness::Purpose;
 use crate::pairing;
 use crate::ticket::Tickets;
 
@@ -243,7 +244,7 @@ impl Vault {
     ) -> Result<VaultReply, VaultError> {
         checked_camera(camera)?;
         let deadline = deadline(wait_ms, self.configuration.longest_attempt_ms);
-        let question = Question { uid, camera, face: None, deadline };
+        let question = Question { uid, camera, face: None, deadline, purpose: Purpose::Application };
         let look = || self.look_soon();
         let judged = verify(&self.keys, &self.configuration, &self.observer, &question, &look, asker);
         Ok(VaultReply::Judged(verdict_of(judged)))
@@ -269,7 +270,8 @@ impl Vault {
             return Verdict::NotJudged(reason);
         }
         let deadline = deadline(question.wait_ms, self.configuration.longest_attempt_ms);
-        let attempt = Question { uid: question.uid, camera: None, face: None, deadline };
+        let purpose = Purpose::Login(&question.service);
+        let attempt = Question { uid: question.uid, camera: None, face: None, deadline, purpose };
         // A login waits for whoever looks: those have deadlines too.
         let look = || self.look(deadline);
         let mut asker = LoginAsker { asker };

@@ -13,6 +13,7 @@ use vultus_camera::source::{RawFrame, Source, Stream, monotonic_us};
 use vultus_frames::{Format, Mode};
 use vultus_ipc::camera::{CameraRecord, CameraRefusal, Spectrum};
 use vultus_ipc::{Deadline, Listener, Uid};
+use vultus_tests::actor::{Actor, ROLE};
 use vultus_tests::pictures;
 use vultus_tests::video::{self, Picture};
 
@@ -24,7 +25,7 @@ struct Arguments {
     state: PathBuf,
     #[arg(long)]
     vault_uid: u32,
-    /// A video (.y4m), a picture, or a folder of pictures of one size; or a link to one, which may be turned to
+    /// A video (.y4m), a picture, a folder of pictures of one size, or a role (.role) that is played live; or a link to one, which may be turned to
     /// another of the same size at any time. While there is nothing, there is no camera.
     #[arg(long)]
     play: PathBuf,
@@ -75,13 +76,41 @@ impl Source for Scripted {
 
     fn open(&self, _: &str) -> Result<Box<dyn Stream>, CameraRefusal> {
         let target = self.shelf.target().ok_or(CameraRefusal::NoSuchCamera)?;
-        let pictures = self.shelf.film(&target)?;
-        let first = pictures.first().ok_or(CameraRefusal::NoFormat)?;
+        let mut show = Show::open(&self.shelf, &target)?;
+        let first = show.next().ok_or(CameraRefusal::NoFormat)?;
         let mode = Mode { width: first.width, height: first.height, format: Format::Rgb };
         let period = Duration::from_secs(1) / self.rate.max(1);
         let next = Deadline::after(period);
         let shelf = Arc::clone(&self.shelf);
-        Ok(Box::new(Playing { shelf, target, mode, pictures, period, next, place: 0, count: 0 }))
+        Ok(Box::new(Playing { shelf, target, mode, show, period, next, count: 0 }))
+    }
+}
+
+/// What is before the camera.
+enum Show {
+    /// Pictures one after the other, over and over, from this place on.
+    Film(Film, usize),
+    Live(Box<Actor>),
+}
+
+impl Show {
+    fn open(shelf: &Shelf, target: &Path) -> Result<Self, CameraRefusal> {
+        if target.extension().is_some_and(|ending| ending == ROLE) {
+            let actor = Actor::new(target).map_err(|_| CameraRefusal::NoSuchCamera)?;
+            return Ok(Self::Live(Box::new(actor)));
+        }
+        Ok(Self::Film(shelf.film(target)?, 0))
+    }
+
+    fn next(&mut self) -> Option<Picture> {
+        match self {
+            Self::Film(pictures, place) => {
+                let picture = pictures.get(*place)?;
+                *place = (*place + 1) % pictures.len();
+                Some(picture.clone())
+            }
+            Self::Live(actor) => Some(actor.picture()),
+        }
     }
 }
 
@@ -99,26 +128,23 @@ fn load(path: &Path) -> Result<Vec<Picture>, Box<dyn std::error::Error>> {
     }
 }
 
-/// Pictures one after the other, over and over.
 struct Playing {
     shelf: Arc<Shelf>,
     target: PathBuf,
     mode: Mode,
-    pictures: Film,
+    show: Show,
     period: Duration,
     next: Deadline,
-    /// In the film.
-    place: usize,
     count: u32,
 }
 
 impl Playing {
-    /// Follows the link, if it was turned: the other film begins.
+    /// Follows the link, if it was turned: the other show begins.
     fn follow(&mut self) -> Result<(), CameraRefusal> {
         let target = self.shelf.target().ok_or(CameraRefusal::Gone)?;
         if target != self.target {
-            self.pictures = self.shelf.film(&target).map_err(|_| CameraRefusal::Gone)?;
-            (self.target, self.place) = (target, 0);
+            self.show = Show::open(&self.shelf, &target).map_err(|_| CameraRefusal::Gone)?;
+            self.target = target;
         }
         Ok(())
     }
@@ -141,14 +167,14 @@ impl Stream for Playing {
         }
         self.follow()?;
         self.next = Deadline::after(self.period);
-        let picture = self.pictures.get(self.place).ok_or(CameraRefusal::Gone)?;
+        let picture = self.show.next().ok_or(CameraRefusal::Gone)?;
+        let captured_us = monotonic_us();
         if (picture.width, picture.height) != (self.mode.width, self.mode.height) {
             return Err(CameraRefusal::Gone);
         }
-        self.place = (self.place + 1) % self.pictures.len();
         let sequence = self.count;
         self.count = self.count.wrapping_add(1);
-        Ok(Some(RawFrame { pixels: picture.rgb.clone(), sequence, captured_us: monotonic_us() }))
+        Ok(Some(RawFrame { pixels: picture.rgb, sequence, captured_us }))
     }
 }
 

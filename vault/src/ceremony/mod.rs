@@ -32,8 +32,8 @@ use crate::VaultError;
 use crate::attempt::Success;
 use crate::ceremony::device::Device;
 
-/// The liveness that an attempt of this version judges.
-const LIVENESS: Liveness = Liveness::None;
+/// The most liveness that an attempt of this version judges.
+const LIVENESS: Liveness = Liveness::Active;
 
 /// What is stored of a key that the TPM alone can use.
 #[derive(Clone, Encode, Decode, CborLen)]
@@ -92,7 +92,7 @@ fn evidence(success: &Success) -> Result<Evidence, VaultError> {
         camera::Spectrum::Colour => Spectrum::Colour,
         camera::Spectrum::Grey => Spectrum::Grey,
     };
-    Ok(Evidence { liveness: LIVENESS, spectrum, software: Label::new(env!("CARGO_PKG_VERSION"))? })
+    Ok(Evidence { liveness: success.liveness(), spectrum, software: Label::new(env!("CARGO_PKG_VERSION"))? })
 }
 
 /// A packet signed by a TPM key. The signature is checked before it leaves: a TPM that errs is not believed.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use log::info;
 use vultus_ipc::vault::{Action, Ceremony, RequestRecord, VaultReply, VaultRequest};
 use vultus_ipc::{Connection, Deadline, Reason, Verdict};
+use vultus_protocol::Liveness;
 use vultus_protocol::challenge::Challenge;
 
 use crate::VaultError;
@@ -14,6 +15,7 @@ use crate::ceremony::authentication::Authentication;
 use crate::ceremony::registration::{Deregistration, Registration, confirm, forget};
 use crate::ceremony::{accounts, assertion, device, servers};
 use crate::keys::OpenState;
+use crate::liveness::Purpose;
 use crate::server::{Caller, Role, Vault, checked_camera, deadline, waited};
 
 /// Who is verified, with which camera, and for how long at most.
@@ -21,6 +23,14 @@ struct Sitting<'a> {
     uid: u32,
     camera: Option<&'a str>,
     wait_ms: u32,
+    purpose: Purpose<'a>,
+}
+
+impl<'a> Sitting<'a> {
+    /// The same, as a server asks for it.
+    fn towards(&self, challenge: &Challenge) -> Sitting<'a> {
+        Sitting { purpose: Purpose::Server(challenge.policy.liveness), ..*self }
+    }
 }
 
 /// How long a person may take to read a transaction.
@@ -65,13 +75,15 @@ impl Vault {
             }
             R::Perform { uid, ceremony, packet, camera, wait_ms } if role.daemon => {
                 checked_camera(camera.as_deref())?;
-                let sitting = Sitting { uid, camera: camera.as_deref(), wait_ms };
+                let purpose = Purpose::Server(Liveness::None);
+                let sitting = Sitting { uid, camera: camera.as_deref(), wait_ms, purpose };
                 self.perform(&sitting, ceremony, &packet, connection)
             }
             R::Assert { uid, audience, nonce, camera, wait_ms } if role.daemon => {
                 checked_camera(camera.as_deref())?;
                 let asked = assertion::Asked::new(&audience, &nonce)?;
-                let sitting = Sitting { uid, camera: camera.as_deref(), wait_ms };
+                let purpose = Purpose::Application;
+                let sitting = Sitting { uid, camera: camera.as_deref(), wait_ms, purpose };
                 self.sitting(&sitting, None, connection, |state, success| asked.sign(state, tpm, success))
             }
             R::AssertionKey { audience } if role.daemon => {
@@ -110,6 +122,7 @@ impl Vault {
             Ceremony::Registration => {
                 let open = Registration::open(&self.keys.open()?, uid, packet, tolerance)?;
                 requested(connection, open.challenge(), sitting)?;
+                let sitting = &sitting.towards(open.challenge());
                 self.sitting(sitting, None, connection, |state, success| {
                     Registration::open(state, uid, packet, tolerance)?.sign(state, tpm, success)
                 })
@@ -117,6 +130,7 @@ impl Vault {
             Ceremony::Deregistration => {
                 let open = Deregistration::open(&self.keys.open()?, uid, packet, tolerance)?;
                 requested(connection, open.challenge(), sitting)?;
+                let sitting = &sitting.towards(open.challenge());
                 self.sitting(sitting, Some(open.face), connection, |state, success| {
                     Deregistration::open(state, uid, packet, tolerance)?.sign(state, tpm, success)
                 })
@@ -124,6 +138,7 @@ impl Vault {
             Ceremony::Authentication => {
                 let open = Authentication::open(&self.keys.open()?, uid, packet, tolerance)?;
                 requested(connection, open.challenge(), sitting)?;
+                let sitting = &sitting.towards(open.challenge());
                 self.sitting(sitting, Some(open.face), connection, |state, success| {
                     Authentication::open(state, uid, packet, tolerance)?.sign(state, tpm, success)
                 })
@@ -139,9 +154,9 @@ impl Vault {
         connection: &mut Connection,
         sign: impl FnOnce(&OpenState<'_>, Success) -> Result<Vec<u8>, VaultError>,
     ) -> Result<VaultReply, VaultError> {
-        let Sitting { uid, camera, wait_ms } = *sitting;
+        let Sitting { uid, camera, wait_ms, purpose } = *sitting;
         let deadline = deadline(wait_ms, self.configuration.longest_attempt_ms);
-        let question = Question { uid, camera, face, deadline };
+        let question = Question { uid, camera, face, deadline, purpose };
         let look = || self.look_soon();
         let mut asker = Caller { connection };
         match verify(&self.keys, &self.configuration, &self.observer, &question, &look, &mut asker) {

@@ -62,6 +62,9 @@ pub struct ActionSet(u8);
 impl ActionSet {
     pub const NONE: Self = Self(0);
     pub const ALL: Self = Self((1u8 << Action::ALL.len()) - 1);
+    /// What anybody is asked for who has said nothing else. Not to blink: the landmark network follows lids so
+    /// little that blinks were not told from noise (docs/liveness.md).
+    pub const USUAL: Self = Self(Self::ALL.0 & !(1u8 << Action::Blink as u8));
 
     pub fn with(self, action: Action) -> Self {
         Self(self.0 | action.bit())

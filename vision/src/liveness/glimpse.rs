@@ -105,6 +105,21 @@ pub struct Baseline {
     pub mouth: f32,
 }
 
+impl Baseline {
+    /// As one face is, which is thought to rest.
+    pub fn of(mesh: &Mesh) -> Self {
+        let [one, other] = eyes(mesh);
+        Self { eyes: (one + other) / 2.0, mouth: mouth(mesh) }
+    }
+
+    /// None of none.
+    pub fn mean(all: &[Self]) -> Option<Self> {
+        let share = 1.0 / all.len() as f32;
+        let sum = |of: fn(&Self) -> f32| all.iter().map(of).sum::<f32>() * share;
+        (!all.is_empty()).then(|| Self { eyes: sum(|b| b.eyes), mouth: sum(|b| b.mouth) })
+    }
+}
+
 /// All that was seen in one attempt, oldest first.
 #[derive(Clone, Debug, Default)]
 pub struct Track {

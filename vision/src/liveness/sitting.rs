@@ -73,6 +73,16 @@ impl Sitting {
         self.standing(at_us)
     }
 
+    /// Asks for more, after all. Where something was asked for already, that stays.
+    pub fn ask(&mut self, challenge: Challenge) {
+        self.challenge.get_or_insert(challenge);
+    }
+
+    /// Whether anything is, or was, asked for.
+    pub fn asks(&self) -> bool {
+        self.challenge.is_some()
+    }
+
     /// Takes the result of a comparison with whom the attempt is about.
     pub fn identity(&mut self, same: Sameness) {
         let flow = self.continuity.identity(same);

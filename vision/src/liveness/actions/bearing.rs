@@ -21,8 +21,8 @@ const REST_ROLL: f32 = 20.0;
 /// The most that a resting head's angles differ, in degrees: the mesh's noise after the filter, and sway.
 /// A starting value, to be set from docs/liveness.md.
 const REST_SPREAD: f32 = 5.0;
-/// A resting mouth may be so much more open than at enrolment. A starting value; smiles reach 0.24
-/// (GROUNDWORK B4).
+/// A resting mouth may be so much more open than at enrolment. A starting value; smiles on photographs reach
+/// 0.24.
 const REST_MOUTH: f32 = 0.25;
 /// How far the nose's tip goes across, in eye distances, over the tangent of the yaw: it stands about 0.6
 /// eye distances before the eyes. It differs between people, so that angles by the nose are rough.

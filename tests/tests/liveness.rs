@@ -1,0 +1,155 @@
+//! Liveness from end to end, with real bus and PAM: a simulated person who does what is asked gets in, and who
+//! does not, cannot, or is none, does not. The people are simulated; so are the attackers.
+
+use std::error::Error;
+
+use serde_json::{Value, json};
+use vultus_tests::actor::Role;
+use vultus_tests::backend::{Backend, REGISTRATIONS};
+use vultus_tests::device::{self, Order, perform, said, towards};
+use vultus_tests::machine::{ALICE, Machine};
+use vultus_tests::pictures::Photograph;
+use vultus_tests::process::Finished;
+use vultus_tests::server::{Plan, SHOP, Server, accepted};
+use vultus_vision::liveness::Action;
+
+type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
+
+/// What the vault does where nothing is configured.
+const BY_ITSELF: &str = "{}";
+/// Bona fide attempts fail now and then: docs/liveness.md says how often.
+const TRIES: u64 = 3;
+
+fn herself(seed: u64) -> Role {
+    Role { photograph: Photograph::ThirdOfA.file().to_owned(), attack: None, seed }
+}
+
+fn attacked(kind: &str, seed: u64) -> Role {
+    Role { attack: Some(kind.to_owned()), ..herself(seed) }
+}
+
+fn verify(machine: &Machine, hears: impl Fn(Action) -> Option<Action>) -> Result<Finished> {
+    machine.relaying(machine.vultus_command(&["verify"])?, ALICE, hears)
+}
+
+#[test]
+fn who_does_what_is_asked_gets_in_and_nobody_else() -> Result {
+    let mut machine = device::alices_machine()?;
+    machine.rule_liveness(BY_ITSELF)?;
+    she_gets_in_by_acting(&machine)?;
+    she_logs_in_by_acting(&machine)?;
+    who_does_nothing_is_refused(&machine)?;
+    who_does_something_else_is_refused(&machine)?;
+    pictures_of_her_are_refused(&machine)?;
+    a_server_is_told_what_was_checked(&machine)
+}
+
+fn she_gets_in_by_acting(machine: &Machine) -> Result {
+    let mut last = None;
+    for seed in 1..=TRIES {
+        machine.act(&herself(seed))?;
+        let done = verify(machine, Some)?;
+        if done.status == 0 {
+            let asked = done.out.lines().any(|line| vultus_tests::actor::asked(line.trim()).is_some());
+            assert!(asked, "she was let in without being asked: {done:?}");
+            return Ok(());
+        }
+        last = Some(done);
+    }
+    Err(format!("she never got in: {last:?}").into())
+}
+
+fn she_logs_in_by_acting(machine: &Machine) -> Result {
+    let mut last = None;
+    for seed in 11..=10 + TRIES {
+        machine.act(&herself(seed))?;
+        let command = machine.pamtester_command(&["face-only", "alice", "authenticate"]);
+        let done = machine.relaying(command, 0, Some)?;
+        if done.status == 0 {
+            return Ok(());
+        }
+        last = Some(done);
+    }
+    Err(format!("she never logged in: {last:?}").into())
+}
+
+fn refused(done: &Finished, why: &[&str]) {
+    assert_eq!(done.status, 1, "{done:?}");
+    assert!(done.out.contains("verify-no-match"), "{done:?}");
+    assert!(why.iter().any(|why| done.out.contains(why)), "{why:?}: {done:?}");
+}
+
+fn who_does_nothing_is_refused(machine: &Machine) -> Result {
+    machine.act(&herself(21))?;
+    refused(&verify(machine, |_| None)?, &["That took too long."]);
+    cleared(machine)
+}
+
+/// Another action of the head than the one that was asked for.
+fn who_does_something_else_is_refused(machine: &Machine) -> Result {
+    machine.act(&herself(22))?;
+    let other = |asked| match asked {
+        Action::TurnLeft => Action::TurnRight,
+        _ => Action::TurnLeft,
+    };
+    refused(&verify(machine, |asked| Some(other(asked)))?, &["That was something else than asked for."]);
+    cleared(machine)
+}
+
+/// A film that ignores what is asked, and prints that are moved as asked.
+fn pictures_of_her_are_refused(machine: &Machine) -> Result {
+    machine.play(device::HERSELF)?;
+    let why = ["That took too long.", "The picture was not continuous."];
+    refused(&verify(machine, Some)?, &why);
+    for kind in ["matte-print", "glossy-print", "bent-print", "identical-frames"] {
+        machine.act(&attacked(kind, 23))?;
+        let done = verify(machine, Some)?;
+        assert_eq!(done.status, 1, "{kind}: {done:?}");
+        cleared(machine)?;
+    }
+    Ok(())
+}
+
+/// Failures bring a delay, and this is not about it.
+fn cleared(machine: &Machine) -> Result {
+    let input = format!("{}\n", vultus_tests::machine::PASSWORD);
+    let done = machine.vultus(ALICE, &["--password-stdin", "clear-lockout"], &input)?;
+    if done.status == 0 { Ok(()) } else { Err(format!("{done:?}").into()) }
+}
+
+/// A service that demands an action gets a packet that says that there was one; and none from a device whose
+/// administrator lets faces alone do.
+fn a_server_is_told_what_was_checked(machine: &Machine) -> Result {
+    let plan = Plan::new("auth.example", vec![machine.endorsement_roots()]);
+    let server = Server::start(machine.path("server"), plan)?;
+    device::enrol_device(machine, &server)?;
+    let demanding = "bank.example";
+    let key = machine.path("server").join("bank.key");
+    let key = key.to_str().ok_or("a path is not text")?;
+    let add = ["service", "add", demanding, "--liveness", "active", "--api-key-file", key];
+    accepted(&server.admin(&add)?)?;
+    for service in [SHOP, demanding] {
+        let completed = registered(machine, &server, service)?;
+        assert_eq!(completed["liveness_self_asserted"], json!("active"), "{service}: {completed}");
+    }
+    Ok(())
+}
+
+fn registered(machine: &Machine, server: &Server, service: &str) -> Result<Value> {
+    let backend = match service {
+        SHOP => Backend::of(server, SHOP)?,
+        _ => Backend::with_key(server, &std::fs::read_to_string(machine.path("server/bank.key"))?)?,
+    };
+    let wish = json!({ "account": "alice", "device": towards(machine, server, service)? });
+    for seed in 31..=30 + TRIES {
+        machine.act(&herself(seed))?;
+        let opened = backend.open(REGISTRATIONS, &wish)?.accepted()?;
+        let ending = perform(machine, "alice", Order::Register(&opened.packet()?))?;
+        if ending.word == "signed" {
+            let done = backend.complete(REGISTRATIONS, opened.text("ceremony"), &ending.packet)?;
+            return Ok(done.accepted()?.body);
+        }
+    }
+    let told = said(&machine.vultus(ALICE, &["--json", "account", "list"], "")?, 0)?;
+    Err(format!("nothing was signed for {service}: {told}").into())
+}
