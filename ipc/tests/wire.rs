@@ -357,7 +357,25 @@ fn every_guidance_keeps_its_number() {
         fixed(VaultReply::Guide(guidance), &format!("82 02 81 82 {} 80", number(n)));
     }
     fixed(VaultReply::Guide(Guidance::Captured { have: 1, need: 5 }), "82 02 81 82 0d 82 01 05");
-    refused::<VaultReply>(&unhex("82 02 81 82 0e 80"));
+    let of_liveness = [
+        Guidance::NodNow,
+        Guidance::ShakeNow,
+        Guidance::BlinkNow,
+        Guidance::OpenMouthNow,
+        Guidance::TurnLeftNow,
+        Guidance::TurnRightNow,
+        Guidance::WrongAction,
+        Guidance::TooEarly,
+        Guidance::TooLate,
+        Guidance::NotContinuous,
+        Guidance::PersonChanged,
+        Guidance::ShownBefore,
+        Guidance::NotLive,
+    ];
+    for (n, guidance) in (14..).zip(of_liveness) {
+        fixed(VaultReply::Guide(guidance), &format!("82 02 81 82 {} 80", number(n)));
+    }
+    refused::<VaultReply>(&unhex("82 02 81 82 18 1b 80"));
 }
 
 #[test]

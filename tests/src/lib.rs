@@ -14,6 +14,7 @@ pub mod machine;
 pub mod measure;
 pub mod pictures;
 pub mod postgres;
+pub mod presentation;
 pub mod process;
 pub mod remote_demo;
 pub mod server;

@@ -16,7 +16,7 @@ use vultus_vision::liveness::Action;
 
 use crate::actor::{self, ROLE, Role};
 use crate::process::{Finished, PATIENCE, Process, run, sibling, system};
-use crate::swtpm::{free_ports, power_on, tcti};
+use crate::swtpm::{flush, free_ports, power_on, tcti};
 use crate::{endorsement, pictures, video};
 
 /// The users of the machine.
@@ -393,15 +393,7 @@ impl Machine {
     pub fn kill_vault(&mut self) -> Result<()> {
         self.vault.as_mut().ok_or("no vault runs")?.kill()?;
         self.vault = None;
-        for kind in ["--transient-object", "--loaded-session", "--saved-session"] {
-            let mut flush = self.inside(system("tpm2_flushcontext"));
-            flush.arg("--tcti").arg(tcti(self.tpm_port)).arg(kind);
-            let flushed = run(flush, 0, "")?;
-            if flushed.status != 0 {
-                return Err(flushed.err.into());
-            }
-        }
-        Ok(())
+        flush(self.tpm_port)
     }
 
     pub fn start_password(&mut self) -> Result<()> {

@@ -5,7 +5,7 @@ use std::fs;
 use std::net::TcpListener;
 use std::path::Path;
 
-use crate::process::{Process, system, wait_until};
+use crate::process::{Process, run, system, wait_until};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
@@ -28,6 +28,20 @@ pub fn power_on(state: &Path, port: u16, log: &Path) -> Result<Process> {
     let process = Process::start(command, 0, log)?;
     wait_until("swtpm listens", || sockets(port).iter().any(|(state, _)| state == "0A"))?;
     Ok(process)
+}
+
+/// Unloads what a process that has ended left loaded, as the kernel's resource manager (/dev/tpmrm0) does; swtpm
+/// has none.
+pub fn flush(port: u16) -> Result<()> {
+    for kind in ["--transient-object", "--loaded-session", "--saved-session"] {
+        let mut flush = system("tpm2_flushcontext");
+        flush.arg("--tcti").arg(tcti(port)).arg(kind).env("TSS2_LOG", "all+NONE");
+        let flushed = run(flush, 0, "")?;
+        if flushed.status != 0 {
+            return Err(flushed.err.into());
+        }
+    }
+    Ok(())
 }
 
 /// A port such that it and the next one are free.

@@ -12,6 +12,7 @@ pub mod ceremony;
 pub mod clock;
 pub mod configuration;
 pub mod enrolment;
+pub mod judgement;
 pub mod keys;
 pub mod liveness;
 pub mod lockout;

@@ -88,6 +88,11 @@ impl LivenessRules {
         drawn.ok_or(VaultError::NoRandom)
     }
 
+    /// The rules of a vault without configuration, with so many actions; none where those are out of bounds.
+    pub fn of_actions(actions: usize) -> Option<Self> {
+        (1..=MOST_STEPS).contains(&actions).then(|| Self { actions, ..Self::default() })
+    }
+
     pub fn actions(&self) -> usize {
         self.actions
     }

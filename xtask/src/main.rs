@@ -31,6 +31,18 @@ enum Task {
     },
     /// All tests.
     Test,
+    /// Present simulated people and attackers to the vault's judgement, and count who gets in. Goes on where it was
+    /// stopped.
+    Liveness {
+        #[arg(long)]
+        json: bool,
+        /// Presentations of each kind.
+        #[arg(long, default_value_t = 20)]
+        tries: u64,
+        /// Actions that are asked for in each.
+        #[arg(long, default_value_t = 1)]
+        actions: u64,
+    },
     /// Formatting, clippy, licences, advisories and the rules of the dependency graph.
     Lint {
         /// A copy of the advisory database, for a machine that cannot fetch it.
@@ -77,6 +89,12 @@ fn run(task: Task) -> Result<()> {
             shell::run(if json { demo.arg("--json") } else { &mut demo })
         }
         Task::Test => test(),
+        Task::Liveness { json, tries, actions } => {
+            prepare()?;
+            let mut present = std::process::Command::new("target/debug/vultus-liveness");
+            present.args(["--tries", &tries.to_string(), "--actions", &actions.to_string()]);
+            shell::run(if json { present.arg("--json") } else { &mut present })
+        }
         Task::Lint { advisories } => lint::all(advisories.as_deref()),
         Task::Bench { what, json } => {
             prepare()?;

@@ -11,7 +11,7 @@ use vultus_vision::{Models, Observer, VisionError};
 
 mod dataset;
 mod extract;
-mod interval;
+pub mod interval;
 mod pair_accuracy;
 mod pairs;
 mod recognition;

@@ -15,7 +15,7 @@ pub const START_US: u64 = 1_000_000;
 pub const BASELINE: Baseline = Baseline { eyes: 0.29, mouth: 0.02 };
 
 /// Eye distances between the eyes and the camera.
-const DISTANCE: f32 = 8.0;
+pub const DISTANCE: f32 = 8.0;
 /// What a head turns about, and what a print is tilted about.
 const NECK: [f32; 3] = [0.0, 0.9, 1.2];
 const MIDDLE: [f32; 3] = [0.0, 0.5, 0.0];

@@ -1,0 +1,248 @@
+//! Judges one attempt frame by frame: whether the face is this user's, and whether the person does what is asked of
+//! her. It has no camera, no clock and no store of its own, so that recorded and simulated attempts are judged as
+//! real ones are.
+//!
+//! Threat model: M1, M2, M46.
+
+use vultus_ipc::{Guidance, Reason};
+use vultus_protocol::Liveness;
+use vultus_vision::liveness::continuity::Sameness;
+use vultus_vision::liveness::{
+    Assessment, Baseline, Cue, Demand, Failure, Progress, Rule, Sitting, Standing,
+};
+use vultus_vision::{Embedding, FaceView, Observation, Observer};
+
+use crate::VaultError;
+use crate::liveness::{self, LivenessRules};
+use crate::matching::{Decision, Matcher};
+use crate::watch::{Seen, guidance};
+
+/// From the second comparison on, the person gets this long to move before the next, in µs, whatever the
+/// comparison said: time must not tell.
+const PAUSE_US: u64 = 150_000;
+/// While a challenge lasts, the face is compared again so often, in µs, ...
+const SAME_EVERY_US: u64 = 400_000;
+/// ... where it is held so straight, in degrees, that it can be.
+const STRAIGHT: f32 = 15.0;
+/// So many of these comparisons must agree where something was asked for, the last among them.
+const LEAST_SAME: u32 = 2;
+
+/// What is asked of the person besides the face.
+#[derive(Clone, Copy)]
+pub struct Asking<'a> {
+    pub rules: &'a LivenessRules,
+    pub rule: Rule,
+}
+
+/// What an attempt came to.
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Judged, and not this person.
+    Other,
+    /// This person's face, perhaps, but no evidence that she is there.
+    NotLive(Failure),
+    /// A passive cue was beyond its bound.
+    Attack(Cue),
+    /// The template at this place, and what was checked besides.
+    Accepted(usize, Liveness),
+}
+
+impl Outcome {
+    /// For the journal and for reports.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Other => "another-face",
+            Self::NotLive(failure) => failure.word(),
+            Self::Attack(cue) => cue.word(),
+            Self::Accepted(..) => "accepted",
+        }
+    }
+
+    /// What the person is told of it.
+    pub fn guidance(self) -> Option<Guidance> {
+        match self {
+            Self::NotLive(failure) => Some(liveness::explanation(failure)),
+            Self::Attack(_) => Some(Guidance::NotLive),
+            Self::Other | Self::Accepted(..) => None,
+        }
+    }
+}
+
+/// How it stands after a frame.
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// More is to be seen; and this is to be said, if anything.
+    Open(Option<Guidance>),
+    Over(Outcome),
+}
+
+/// Where failures are counted.
+pub trait Ledger {
+    /// Counts a failure before anything is compared. Where it cannot be counted, nothing is compared.
+    fn charge(&self) -> Result<(), VaultError>;
+    /// Takes it back after a success.
+    fn refund(&self);
+}
+
+/// One attempt against the templates of one user.
+pub struct Judgement<'a> {
+    ledger: &'a dyn Ledger,
+    observer: &'a Observer,
+    uid: u32,
+    asking: Asking<'a>,
+    matcher: Matcher,
+    baseline: Baseline,
+    sitting: Sitting,
+    /// Nothing is compared before, by the frames' clock.
+    compare_from_us: u64,
+    /// The template that was agreed on, and when the face was last compared with it.
+    matched: Option<(usize, u64)>,
+}
+
+impl<'a> Judgement<'a> {
+    pub fn new<'t>(
+        ledger: &'a dyn Ledger,
+        observer: &'a Observer,
+        uid: u32,
+        templates: impl Iterator<Item = (&'t Embedding, Baseline)> + Clone,
+        asking: Asking<'a>,
+    ) -> Result<Self, VaultError> {
+        let resting: Vec<Baseline> = templates.clone().map(|(_, baseline)| baseline).collect();
+        let baseline = Baseline::mean(&resting).ok_or(Reason::NotEnrolled)?;
+        let matcher = Matcher::new(templates.map(|(mean, _)| mean));
+        let sitting = sitting(uid, asking, baseline)?;
+        Ok(Self {
+            ledger,
+            observer,
+            uid,
+            asking,
+            matcher,
+            baseline,
+            sitting,
+            compare_from_us: 0,
+            matched: None,
+        })
+    }
+
+    /// Takes the next frame.
+    pub fn see(&mut self, seen: &Seen) -> Result<Step, VaultError> {
+        let said = match self.sitting.look(&seen.image, &seen.observation, seen.at_us) {
+            // Before a face was compared, there was nothing to fail: whoever comes begins anew.
+            Standing::Failed(_) if !self.matcher.begun() => {
+                self.sitting = sitting(self.uid, self.asking, self.baseline)?;
+                shortfall(&seen.observation)
+            }
+            Standing::Failed(failure) => return Ok(Step::Over(Outcome::NotLive(failure))),
+            Standing::Open(Progress::Prompt(action)) => Some(liveness::prompt(action)),
+            _ => shortfall(&seen.observation),
+        };
+        let outcome = match &seen.observation {
+            Observation::Usable(view) => self.judge(seen, view)?,
+            Observation::Unusable(..) => None,
+        };
+        Ok(outcome.map_or(Step::Open(said), Step::Over))
+    }
+
+    /// What the attempt comes to where time runs out; nothing where no face was compared.
+    pub fn late(&self) -> Option<Outcome> {
+        let late = if self.matched.is_some() { Outcome::NotLive(Failure::TooLate) } else { Outcome::Other };
+        self.matcher.begun().then_some(late)
+    }
+
+    /// The liveness so far, for measurement.
+    pub fn sitting(&self) -> &Sitting {
+        &self.sitting
+    }
+
+    /// What one usable frame decides, if anything.
+    fn judge(&mut self, seen: &Seen, view: &FaceView) -> Result<Option<Outcome>, VaultError> {
+        if let Some((place, last_us)) = self.matched {
+            let straight = view.pose.yaw.abs() <= STRAIGHT && view.pose.pitch.abs() <= STRAIGHT;
+            let over = self.sitting.standing(seen.at_us) == Standing::Answered;
+            if !straight || (!over && seen.at_us.saturating_sub(last_us) < SAME_EVERY_US) {
+                return Ok(None);
+            }
+            let Some(probe) = self.observer.embed(&seen.image, view)? else {
+                return Ok(None);
+            };
+            self.sitting.identity(self.matcher.same(place, &probe));
+            self.matched = Some((place, seen.at_us));
+        } else if let Some(refused) = self.compare(seen, view)? {
+            return Ok(Some(refused));
+        }
+        self.end(seen.at_us)
+    }
+
+    /// One comparison towards the decision whose face it is. The failure is charged before the first.
+    fn compare(&mut self, seen: &Seen, view: &FaceView) -> Result<Option<Outcome>, VaultError> {
+        if seen.at_us < self.compare_from_us {
+            return Ok(None);
+        }
+        let Some(probe) = self.observer.embed(&seen.image, view)? else {
+            return Ok(None);
+        };
+        if !self.matcher.begun() {
+            self.ledger.charge()?;
+        }
+        match self.matcher.compare(&probe) {
+            Decision::Accepted(place) => {
+                self.sitting.identity(Sameness::Same);
+                self.matched = Some((place, seen.at_us));
+            }
+            Decision::Refused => return Ok(Some(Outcome::Other)),
+            Decision::Open if self.matcher.comparisons() == 1 => {}
+            Decision::Open => self.compare_from_us = seen.at_us + PAUSE_US,
+        }
+        Ok(None)
+    }
+
+    /// The end, where this very frame showed the person and nothing is left to be done.
+    fn end(&mut self, at_us: u64) -> Result<Option<Outcome>, VaultError> {
+        let Some((place, last_us)) = self.matched else {
+            return Ok(None);
+        };
+        match self.sitting.standing(at_us) {
+            Standing::Failed(failure) => return Ok(Some(Outcome::NotLive(failure))),
+            Standing::Answered if last_us == at_us => {}
+            _ => return Ok(None),
+        }
+        let asked = self.sitting.asks();
+        let evidence = match self.sitting.finish(if asked { LEAST_SAME } else { 1 }) {
+            Err(failure) => return Ok(Some(Outcome::NotLive(failure))),
+            Ok(Assessment::Attack(cue)) => return Ok(Some(Outcome::Attack(cue))),
+            Ok(Assessment::Unsuspicious(evidence)) => evidence,
+        };
+        let liveness = if asked { Liveness::Active } else { Liveness::Passive };
+        match self.asking.rule.demand(evidence, self.asking.rules.actions()) {
+            Demand::Refuse => Ok(Some(Outcome::NotLive(Failure::Unsettled))),
+            // What the cues could not see, the person is asked to show.
+            Demand::Challenge(_) if !asked => {
+                self.sitting.ask(self.asking.rules.challenge(self.uid)?);
+                Ok(None)
+            }
+            Demand::Challenge(_) | Demand::Nothing => {
+                self.ledger.refund();
+                Ok(Some(Outcome::Accepted(place, liveness)))
+            }
+        }
+    }
+}
+
+/// A new beginning. What is sure to be asked for is asked for from the first frame on.
+fn sitting(uid: u32, asking: Asking<'_>, baseline: Baseline) -> Result<Sitting, VaultError> {
+    let challenge = match asking.rule {
+        Rule::Active | Rule::ByCamera => Some(asking.rules.challenge(uid)?),
+        Rule::Passive | Rule::Refuse => None,
+    };
+    Ok(Sitting::new(baseline, challenge))
+}
+
+/// What a frame that cannot be judged asks of the person.
+fn shortfall(observation: &Observation) -> Option<Guidance> {
+    match observation {
+        Observation::Unusable(shortfall, _) => Some(guidance(*shortfall)),
+        Observation::Usable(_) => None,
+    }
+}
