@@ -52,8 +52,10 @@ pub struct Machine {
     folder: tempfile::TempDir,
 }
 
+/// The rules that a vault has by itself.
+pub const BY_ITSELF: &str = "{}";
 /// For what is not about liveness: the people of films do not hear what is asked of them.
-const PASSIVE: &str = r#"{ login = "passive", application = "passive", server = "passive" }"#;
+pub const PASSIVE: &str = r#"{ login = "passive", application = "passive", server = "passive" }"#;
 
 impl Machine {
     /// Starts everything but a film in the camera, and pairs the camera as root.
@@ -479,7 +481,7 @@ impl Machine {
         Ok(Finished { status: status.code().unwrap_or(-1), out: process.said(), err: String::new() })
     }
 
-    /// Lets the vault begin anew with other rules of liveness, `{}` for those that it has by itself.
+    /// Lets the vault begin anew with other rules of liveness.
     pub fn rule_liveness(&mut self, rules: &'static str) -> Result<()> {
         self.liveness = rules;
         fs::write(self.path("vault.toml"), self.vault_configuration(""))?;

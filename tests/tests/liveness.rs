@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use vultus_tests::actor::Role;
 use vultus_tests::backend::{Backend, REGISTRATIONS};
 use vultus_tests::device::{self, Order, perform, said, towards};
-use vultus_tests::machine::{ALICE, Machine};
+use vultus_tests::machine::{ALICE, BY_ITSELF, Machine};
 use vultus_tests::pictures::Photograph;
 use vultus_tests::process::Finished;
 use vultus_tests::server::{Plan, SHOP, Server, accepted};
@@ -15,8 +15,6 @@ use vultus_vision::liveness::Action;
 
 type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
 
-/// What the vault does where nothing is configured.
-const BY_ITSELF: &str = "{}";
 /// Bona fide attempts fail now and then: docs/liveness.md says how often.
 const TRIES: u64 = 3;
 

@@ -9,9 +9,10 @@ use std::time::Instant;
 use clap::Parser;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
+use vultus_tests::actor::{self, Role};
 use vultus_tests::annotate;
 use vultus_tests::films;
-use vultus_tests::machine::{ALICE, CAMERA_ID, Machine, PASSWORD};
+use vultus_tests::machine::{ALICE, BY_ITSELF, CAMERA_ID, Machine, PASSIVE, PASSWORD};
 use vultus_tests::pictures::{self, Photograph};
 use vultus_tests::process::{Finished, Process, wait_until};
 use vultus_tests::remote_demo::Stage;
@@ -133,7 +134,40 @@ fn tell(story: &mut Story, frames: &std::path::Path) -> Option<()> {
         expect(&cleared, 0, "forgotten")?;
         verdict(&machine, "third-of-a", "verify-match")
     })?;
+    tell_of_liveness(story, &mut machine)?;
     tell_of_the_server(story, &machine, frames)
+}
+
+/// So far nothing was asked of anybody. Now the vault asks, as it does by itself.
+fn tell_of_liveness(story: &mut Story, machine: &mut Machine) -> Option<()> {
+    story.step("by default, A is asked to act, and does so", || {
+        machine.rule_liveness(BY_ITSELF)?;
+        // A bona fide person is refused now and then, and tries again.
+        for seed in 1..=3 {
+            let (done, asked) = acted(machine, None, seed)?;
+            if done.status == 0 {
+                return Ok(((), format!("asked: \"{asked}\": verify-match (simulated person)")));
+            }
+        }
+        Err("refused three times".into())
+    })?;
+    story.step("a print of A that is moved as asked is refused", || {
+        let (done, asked) = acted(machine, Some("matte-print"), 4)?;
+        expect(&done, 1, "verify-no-match")?;
+        machine.play("third-of-a")?;
+        machine.rule_liveness(PASSIVE)?;
+        Ok(((), format!("asked: \"{asked}\": verify-no-match (simulated attack)")))
+    })
+}
+
+/// What `vultus verify` says to somebody who hears what is asked, and what that was.
+fn acted(machine: &Machine, attack: Option<&str>, seed: u64) -> Result<(Finished, String)> {
+    let photograph = Photograph::ThirdOfA.file().to_owned();
+    machine.act(&Role { photograph, attack: attack.map(str::to_owned), seed })?;
+    let done = machine.relaying(machine.vultus_command(&["verify"])?, ALICE, Some)?;
+    let asked = done.out.lines().find(|line| actor::asked(line.trim()).is_some()).unwrap_or("nothing");
+    let asked = asked.trim().to_owned();
+    Ok((done, asked))
 }
 
 /// The same person towards a server and a shop.

@@ -118,7 +118,8 @@ pub fn readings(track: &Track) -> Vec<Reading> {
 /// lack, since whoever is asked to act turns it or does something else that a plane cannot.
 pub fn assess(readings: &[Reading]) -> Assessment {
     let of = |cue| readings.iter().find(|r| r.cue == cue).and_then(|r| r.suspicion);
-    let beyond = |(cue, most): &&(Cue, f32)| of(*cue).is_some_and(|s| !(s.0 <= *most));
+    // What is no number is beyond any bound.
+    let beyond = |(cue, most): &&(Cue, f32)| of(*cue).is_some_and(|s| s.0.is_nan() || s.0 > *most);
     if let Some((cue, _)) = BOUNDS.iter().find(beyond) {
         return Assessment::Attack(*cue);
     }
