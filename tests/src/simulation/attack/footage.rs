@@ -146,7 +146,7 @@ fn shown_s(action: Action) -> f32 {
 /// What the slide of an action shows so long after the first.
 fn posed(action: Action, s: f32) -> Stance {
     let straight = Stance::STRAIGHT;
-    let first = (s / FLIP_S) as u32 % 2 == 0;
+    let first = ((s / FLIP_S) as u32).is_multiple_of(2);
     match action {
         Action::Nod => Stance { pitch: if first { -14.0 } else { 4.0 }, ..straight },
         Action::Shake => Stance { yaw: if first { 15.0 } else { -15.0 }, ..straight },
