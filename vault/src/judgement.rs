@@ -112,7 +112,6 @@ impl<'a> Judgement<'a> {
         let resting: Vec<Baseline> = templates.clone().map(|(_, baseline)| baseline).collect();
         let baseline = Baseline::mean(&resting).ok_or(Reason::NotEnrolled)?;
         let matcher = Matcher::new(templates.map(|(mean, _)| mean));
-        let sitting = sitting(uid, asking, baseline)?;
         Ok(Self {
             ledger,
             observer,
@@ -120,7 +119,7 @@ impl<'a> Judgement<'a> {
             asking,
             matcher,
             baseline,
-            sitting,
+            sitting: Sitting::new(baseline, None),
             compare_from_us: 0,
             matched: None,
         })
@@ -129,9 +128,10 @@ impl<'a> Judgement<'a> {
     /// Takes the next frame.
     pub fn see(&mut self, seen: &Seen) -> Result<Step, VaultError> {
         let said = match self.sitting.look(&seen.image, &seen.observation, seen.at_us) {
-            // Before a face was compared, there was nothing to fail: whoever comes begins anew.
+            // Before a face was compared, nothing was asked and there was nothing to fail: whoever comes begins
+            // anew.
             Standing::Failed(_) if !self.matcher.begun() => {
-                self.sitting = sitting(self.uid, self.asking, self.baseline)?;
+                self.sitting = Sitting::new(self.baseline, None);
                 shortfall(&seen.observation)
             }
             Standing::Failed(failure) => return Ok(Step::Over(Outcome::NotLive(failure))),
@@ -185,6 +185,10 @@ impl<'a> Judgement<'a> {
         };
         if !self.matcher.begun() {
             self.ledger.charge()?;
+            // Not sooner: nobody sees for nothing what would be asked.
+            if matches!(self.asking.rule, Rule::Active | Rule::ByCamera) {
+                self.sitting.ask(self.asking.rules.challenge(self.uid)?);
+            }
         }
         match self.matcher.compare(&probe) {
             Decision::Accepted(place) => {
@@ -228,15 +232,6 @@ impl<'a> Judgement<'a> {
             }
         }
     }
-}
-
-/// A new beginning. What is sure to be asked for is asked for from the first frame on.
-fn sitting(uid: u32, asking: Asking<'_>, baseline: Baseline) -> Result<Sitting, VaultError> {
-    let challenge = match asking.rule {
-        Rule::Active | Rule::ByCamera => Some(asking.rules.challenge(uid)?),
-        Rule::Passive | Rule::Refuse => None,
-    };
-    Ok(Sitting::new(baseline, challenge))
 }
 
 /// What a frame that cannot be judged asks of the person.
