@@ -24,6 +24,8 @@ const PAUSE_US: u64 = 150_000;
 const SAME_EVERY_US: u64 = 400_000;
 /// ... where it is held so straight, in degrees, that it can be.
 const STRAIGHT: f32 = 15.0;
+/// And the mouth no wider open than this beyond the enrolled: wide open, it makes another face.
+const AJAR: f32 = 0.2;
 /// So many of these comparisons must agree where something was asked for, the last among them.
 const LEAST_SAME: u32 = 2;
 
@@ -97,8 +99,15 @@ pub struct Judgement<'a> {
     sitting: Sitting,
     /// Nothing is compared before, by the frames' clock.
     compare_from_us: u64,
-    /// The template that was agreed on, and when the face was last compared with it.
-    matched: Option<(usize, u64)>,
+    matched: Option<Matched>,
+}
+
+/// The template that was agreed on, and how and when the face was last compared with it.
+#[derive(Clone, Copy)]
+struct Matched {
+    place: usize,
+    last_us: u64,
+    same: Sameness,
 }
 
 impl<'a> Judgement<'a> {
@@ -158,21 +167,28 @@ impl<'a> Judgement<'a> {
 
     /// What one usable frame decides, if anything.
     fn judge(&mut self, seen: &Seen, view: &FaceView) -> Result<Option<Outcome>, VaultError> {
-        if let Some((place, last_us)) = self.matched {
-            let straight = view.pose.yaw.abs() <= STRAIGHT && view.pose.pitch.abs() <= STRAIGHT;
+        if let Some(Matched { place, last_us, .. }) = self.matched {
             let over = self.sitting.standing(seen.at_us) == Standing::Answered;
-            if !straight || (!over && seen.at_us.saturating_sub(last_us) < SAME_EVERY_US) {
+            let due = over || seen.at_us.saturating_sub(last_us) >= SAME_EVERY_US;
+            if !due || !self.is_at_rest(view) {
                 return Ok(None);
             }
             let Some(probe) = self.observer.embed(&seen.image, view)? else {
                 return Ok(None);
             };
-            self.sitting.identity(self.matcher.same(place, &probe));
-            self.matched = Some((place, seen.at_us));
+            let same = self.matcher.same(place, &probe);
+            self.sitting.identity(same, seen.at_us);
+            self.matched = Some(Matched { place, last_us: seen.at_us, same });
         } else if let Some(refused) = self.compare(seen, view)? {
             return Ok(Some(refused));
         }
         self.end(seen.at_us)
+    }
+
+    /// Straight enough to be recognised, and with the mouth nearly closed.
+    fn is_at_rest(&self, view: &FaceView) -> bool {
+        let straight = view.pose.yaw.abs() <= STRAIGHT && view.pose.pitch.abs() <= STRAIGHT;
+        straight && Baseline::of(&view.mesh).mouth <= self.baseline.mouth + AJAR
     }
 
     /// One comparison towards the decision whose face it is. The failure is charged before the first.
@@ -185,15 +201,17 @@ impl<'a> Judgement<'a> {
         };
         if !self.matcher.begun() {
             self.ledger.charge()?;
-            // Not sooner: nobody sees for nothing what would be asked.
-            if matches!(self.asking.rule, Rule::Active | Rule::ByCamera) {
-                self.sitting.ask(self.asking.rules.challenge(self.uid)?);
-            }
+            // Not sooner: nobody sees for nothing what would be asked. It begins anew, since a disk takes time.
+            let asked = match self.asking.rule {
+                Rule::Active | Rule::ByCamera => Some(self.asking.rules.challenge(self.uid)?),
+                Rule::Passive | Rule::Refuse => None,
+            };
+            self.sitting = Sitting::new(self.baseline, asked);
         }
         match self.matcher.compare(&probe) {
             Decision::Accepted(place) => {
-                self.sitting.identity(Sameness::Same);
-                self.matched = Some((place, seen.at_us));
+                self.sitting.identity(Sameness::Same, seen.at_us);
+                self.matched = Some(Matched { place, last_us: seen.at_us, same: Sameness::Same });
             }
             Decision::Refused => return Ok(Some(Outcome::Other)),
             Decision::Open if self.matcher.comparisons() == 1 => {}
@@ -204,12 +222,13 @@ impl<'a> Judgement<'a> {
 
     /// The end, where this very frame showed the person and nothing is left to be done.
     fn end(&mut self, at_us: u64) -> Result<Option<Outcome>, VaultError> {
-        let Some((place, last_us)) = self.matched else {
+        let Some(Matched { place, last_us, same }) = self.matched else {
             return Ok(None);
         };
         match self.sitting.standing(at_us) {
             Standing::Failed(failure) => return Ok(Some(Outcome::NotLive(failure))),
-            Standing::Answered if last_us == at_us => {}
+            // One comparison that fails may be a bad frame; a second one is another person.
+            Standing::Answered if last_us == at_us && same == Sameness::Same => {}
             _ => return Ok(None),
         }
         let asked = self.sitting.asks();
@@ -218,7 +237,8 @@ impl<'a> Judgement<'a> {
             Ok(Assessment::Attack(cue)) => return Ok(Some(Outcome::Attack(cue))),
             Ok(Assessment::Unsuspicious(evidence)) => evidence,
         };
-        let liveness = if asked { Liveness::Active } else { Liveness::Passive };
+        // No passive cue has a bound yet: that none spoke against it is nothing to sign.
+        let liveness = if asked { Liveness::Active } else { Liveness::None };
         match self.asking.rule.demand(evidence, self.asking.rules.actions()) {
             Demand::Refuse => Ok(Some(Outcome::NotLive(Failure::Unsettled))),
             // What the cues could not see, the person is asked to show.

@@ -6,10 +6,13 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Deserializer};
 use vultus_ipc::Guidance;
 use vultus_protocol::Liveness;
-use vultus_vision::liveness::challenge::{LEAST_ABLE, MOST_STEPS};
+use vultus_vision::liveness::challenge::LEAST_ABLE;
 use vultus_vision::liveness::{Action, ActionSet, Challenge, Failure, Rule};
 
 use crate::{VaultError, random};
+
+/// The most actions: more than these cannot be done within an attempt.
+const MOST_ACTIONS: usize = 4;
 
 /// The table `liveness` of `vault.toml`.
 #[derive(Clone, Debug, Deserialize)]
@@ -75,7 +78,8 @@ impl LivenessRules {
         match (word, purpose) {
             (Word::Refuse, _) => Rule::Refuse,
             (Word::Active, _) | (_, Purpose::Server(Liveness::Active)) => Rule::Active,
-            (Word::ByCamera, _) => Rule::ByCamera,
+            // Passive cues alone are nothing that a server could rest on.
+            (Word::ByCamera, _) | (_, Purpose::Server(Liveness::Passive)) => Rule::ByCamera,
             (Word::Passive, _) => Rule::Passive,
         }
     }
@@ -90,7 +94,7 @@ impl LivenessRules {
 
     /// The rules of a vault without configuration, with so many actions; none where those are out of bounds.
     pub fn of_actions(actions: usize) -> Option<Self> {
-        (1..=MOST_STEPS).contains(&actions).then(|| Self { actions, ..Self::default() })
+        (1..=MOST_ACTIONS).contains(&actions).then(|| Self { actions, ..Self::default() })
     }
 
     pub fn actions(&self) -> usize {
@@ -100,8 +104,8 @@ impl LivenessRules {
 
 fn actions<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
     let actions = usize::deserialize(deserializer)?;
-    let why = || <D::Error as serde::de::Error>::custom(format!("actions: 1 to {MOST_STEPS}"));
-    if (1..=MOST_STEPS).contains(&actions) { Ok(actions) } else { Err(why()) }
+    let why = || <D::Error as serde::de::Error>::custom(format!("actions: 1 to {MOST_ACTIONS}"));
+    if (1..=MOST_ACTIONS).contains(&actions) { Ok(actions) } else { Err(why()) }
 }
 
 /// From what somebody cannot do to what is left.
@@ -167,7 +171,7 @@ mod tests {
             "login = 'none'",
             "logins = 'passive'",
             "actions = 0",
-            "actions = 9",
+            "actions = 5",
             "unable = { 7 = ['wink'] }",
             "unable = { alice = ['nod'] }",
             "unable = { 7 = ['nod', 'shake', 'open-mouth'] }",
@@ -180,6 +184,7 @@ mod tests {
     fn a_server_may_ask_for_more_and_never_for_less() {
         let rules = read("server = 'passive'\nlogin = 'active'\nservices = { xlock = 'passive' }").unwrap();
         assert_eq!(rules.rule(Purpose::Server(Liveness::None)), Rule::Passive);
+        assert_eq!(rules.rule(Purpose::Server(Liveness::Passive)), Rule::ByCamera);
         assert_eq!(rules.rule(Purpose::Server(Liveness::Active)), Rule::Active);
         assert_eq!(rules.rule(Purpose::Login("login")), Rule::Active);
         assert_eq!(rules.rule(Purpose::Login("xlock")), Rule::Passive);

@@ -11,7 +11,7 @@ use crate::VaultError;
 use crate::attempt::Success;
 use crate::ceremony::accounts::{self, Account};
 use crate::ceremony::device::enrolled;
-use crate::ceremony::{check_policy, evidence, sign};
+use crate::ceremony::{check_liveness, check_policy, evidence, sign};
 use crate::keys::OpenState;
 
 /// An authentication that waits for the person.
@@ -40,6 +40,7 @@ impl Authentication {
     /// The answer of the service key.
     pub fn sign(self, state: &OpenState<'_>, tpm: &Tpm, success: Success) -> Result<Vec<u8>, VaultError> {
         success.check(state)?;
+        check_liveness(&self.challenge, &success)?;
         self.account.check_face(&success)?;
         let Self { challenge, account, .. } = self;
         let request = AuthenticationRequest {

@@ -86,6 +86,12 @@ fn check_policy(challenge: &Challenge) -> Result<(), VaultError> {
     if challenge.policy.liveness > LIVENESS { Err(Reason::PolicyUnmet.into()) } else { Ok(()) }
 }
 
+/// Refuses to sign what was not checked as the server asks.
+fn check_liveness(challenge: &Challenge, success: &Success) -> Result<(), VaultError> {
+    let met = success.liveness() >= challenge.policy.liveness;
+    if met { Ok(()) } else { Err(Reason::PolicyUnmet.into()) }
+}
+
 /// What this attempt checked.
 fn evidence(success: &Success) -> Result<Evidence, VaultError> {
     let spectrum = match success.spectrum() {

@@ -16,7 +16,7 @@ use crate::VaultError;
 use crate::attempt::Success;
 use crate::ceremony::accounts::{self, Account};
 use crate::ceremony::device::{enrolled, sign_and_seal};
-use crate::ceremony::{Enrolled, KeyRecord, check_policy, evidence, now, sign};
+use crate::ceremony::{Enrolled, KeyRecord, check_liveness, check_policy, evidence, now, sign};
 use crate::keys::OpenState;
 
 /// A registration that waits for the person.
@@ -43,6 +43,7 @@ impl Registration {
     /// Makes the service key of the face that was verified, and the request for it.
     pub fn sign(self, state: &OpenState<'_>, tpm: &Tpm, success: Success) -> Result<Vec<u8>, VaultError> {
         success.check(state)?;
+        check_liveness(&self.challenge, &success)?;
         let Self { enrolled: Enrolled { pinned, device }, challenge } = self;
         let token = FeatureToken::of(success.token_key(), &challenge.server, &challenge.virtual_account);
         let key = tpm.create_signing_key()?;
@@ -92,6 +93,7 @@ impl Deregistration {
 
     pub fn sign(mut self, state: &OpenState<'_>, tpm: &Tpm, success: Success) -> Result<Vec<u8>, VaultError> {
         success.check(state)?;
+        check_liveness(&self.challenge, &success)?;
         self.account.check_face(&success)?;
         let challenge = &self.challenge;
         let request = DeregistrationRequest {

@@ -120,6 +120,11 @@ impl Challenge {
         &self.answers
     }
 
+    /// Whether something is asked for now.
+    pub fn is_asking(&self) -> bool {
+        matches!(self.phase, Phase::Asking { .. })
+    }
+
     /// Looks at the track after each frame, and now and then while none comes, so that time runs out.
     /// `now_us` is of the clock of the frames, and is when a prompt is shown.
     pub fn look(&mut self, track: &Track, baseline: Baseline, now_us: u64) -> Progress {

@@ -14,6 +14,13 @@ const CUE_FRAMES: usize = 5;
 /// Between two of them, in µs: neighbouring frames say the same.
 const CUE_GAP_US: u64 = 200_000;
 
+/// Something is asked for only of a face that was recognised so lately, in µs: comparisons come every 400 ms.
+const FRESH_US: u64 = 800_000;
+/// While a challenge lasts, so long may pass, in µs, without the face being recognised: a turn and the way back.
+const UNSEEN_US: u64 = 2_500_000;
+/// And so long without any face. Nobody changes places sooner.
+const ABSENT_US: u64 = 300_000;
+
 /// Liveness while an attempt lasts. The first failure is final.
 #[derive(Debug)]
 pub struct Sitting {
@@ -23,6 +30,9 @@ pub struct Sitting {
     continuity: Continuity,
     cue_frames: usize,
     last_cue_us: Option<u64>,
+    /// When a face was last seen, and last recognised.
+    face_us: Option<u64>,
+    same_us: Option<u64>,
     failed: Option<Failure>,
 }
 
@@ -48,6 +58,8 @@ impl Sitting {
             continuity: Continuity::default(),
             cue_frames: 0,
             last_cue_us: None,
+            face_us: None,
+            same_us: None,
             failed: None,
         }
     }
@@ -60,14 +72,18 @@ impl Sitting {
                 self.track.push(Glimpse::of(image, view, at_us, cues));
                 Sight::Face(&self.track)
             }
-            // A face that is turned away or moves can be followed, though nobody could be recognised by it.
-            Observation::Unusable(_, Some(view)) => {
+            // A face that is turned away or moves can be followed, though nobody could be recognised by it. One that
+            // is dark, far or covered is none: whoever acts is to be seen.
+            Observation::Unusable(Shortfall::Turned | Shortfall::Blurred, Some(view)) => {
                 self.track.push(Glimpse::of(image, view, at_us, Cues::Spared));
                 Sight::Face(&self.track)
             }
             Observation::Unusable(Shortfall::SeveralFaces, None) => Sight::SeveralFaces(at_us),
-            Observation::Unusable(_, None) => Sight::NoFace(at_us),
+            Observation::Unusable(..) => Sight::NoFace(at_us),
         };
+        if matches!(sight, Sight::Face(_)) {
+            self.face_us = Some(at_us);
+        }
         let flow = self.continuity.look(sight);
         self.note(flow);
         self.standing(at_us)
@@ -83,15 +99,32 @@ impl Sitting {
         self.challenge.is_some()
     }
 
-    /// Takes the result of a comparison with whom the attempt is about.
-    pub fn identity(&mut self, same: Sameness) {
+    /// Takes the result of a comparison with whom the attempt is about, of the frame of this time.
+    pub fn identity(&mut self, same: Sameness, at_us: u64) {
+        if same == Sameness::Same {
+            self.same_us = Some(at_us);
+        }
         let flow = self.continuity.identity(same);
         self.note(flow);
     }
 
     /// How it stands at this time of the frames' clock: to be asked while no frame comes, too.
     pub fn standing(&mut self, now_us: u64) -> Standing {
+        let since = |then: Option<u64>| then.map_or(u64::MAX, |then| now_us.saturating_sub(then));
         if let (None, Some(challenge)) = (self.failed, &mut self.challenge) {
+            // Before the first recognition nothing was asked, and it may never come.
+            if self.same_us.is_some() && since(self.same_us) > UNSEEN_US {
+                self.failed = Some(Failure::PersonUnclear);
+                return Standing::Failed(Failure::PersonUnclear);
+            }
+            if self.same_us.is_some() && since(self.face_us) > ABSENT_US {
+                self.failed = Some(Failure::FaceLost);
+                return Standing::Failed(Failure::FaceLost);
+            }
+            let over = challenge.answers().len() == challenge.steps().len();
+            if !over && !challenge.is_asking() && since(self.same_us) > FRESH_US {
+                return Standing::Open(Progress::Wait);
+            }
             match challenge.look(&self.track, self.baseline, now_us) {
                 Progress::Failed(failure) => self.failed = Some(failure),
                 Progress::Passed => {}
@@ -135,5 +168,49 @@ impl Sitting {
         }
         (self.cue_frames, self.last_cue_us) = (self.cue_frames + 1, Some(at_us));
         Cues::Asked
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::liveness::ActionSet;
+    use crate::liveness::synthetic::{BASELINE, Film, Head};
+
+    /// A face at rest for so many seconds, recognised where `recognised` says so: how it stands in the end.
+    fn rested(seconds: f32, recognised: impl Fn(u64) -> bool) -> Standing {
+        let challenge = Challenge::draw(&[7; 32], 1, ActionSet::USUAL);
+        let mut sitting = Sitting::new(BASELINE, challenge);
+        let mut standing = Standing::Answered;
+        for (frame, glimpse) in (0..).zip(Film::DEFAULT.glimpses(seconds, Head::sway)) {
+            let at_us = glimpse.at_us;
+            sitting.face_us = Some(at_us);
+            sitting.track.push(glimpse);
+            if recognised(frame) {
+                sitting.identity(Sameness::Same, at_us);
+            }
+            standing = sitting.standing(at_us);
+        }
+        standing
+    }
+
+    #[test]
+    fn who_is_not_recognised_is_asked_nothing() {
+        assert!(matches!(rested(2.4, |frame| frame % 10 == 0), Standing::Open(Progress::Prompt(_))));
+        assert_eq!(rested(2.4, |_| false), Standing::Open(Progress::Wait));
+        // Recognised once, and then another face, of whom nothing is known.
+        assert_eq!(rested(1.4, |frame| frame == 0), Standing::Open(Progress::Wait));
+        assert_eq!(rested(3.4, |frame| frame == 0), Standing::Failed(Failure::PersonUnclear));
+    }
+
+    #[test]
+    fn nobody_changes_places_unseen() {
+        let challenge = Challenge::draw(&[7; 32], 1, ActionSet::USUAL);
+        let mut sitting = Sitting::new(BASELINE, challenge);
+        (sitting.face_us, sitting.same_us) = (Some(1_000_000), Some(1_000_000));
+        assert_eq!(sitting.standing(1_000_000 + ABSENT_US), Standing::Open(Progress::Wait));
+        let lost = sitting.standing(1_000_001 + ABSENT_US);
+        assert_eq!(lost, Standing::Failed(Failure::FaceLost));
+        assert_eq!(sitting.standing(1_000_002), lost, "it is final");
     }
 }
