@@ -2,7 +2,7 @@
 //! (D-Bus) and a shop (HTTPS), and believes neither: the vault and the server check what is signed.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read, stdin};
+use std::io::{BufRead, BufReader, Read, Stdout, stdin};
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
@@ -19,6 +19,7 @@ use crate::commands::{self, Place, manager, remote};
 use crate::device::fetch_keys;
 use crate::foreign::{lines, plain, quoted};
 use crate::https::Https;
+use crate::screen::{Screen, ScreenChoice};
 use crate::{Done, Outcome};
 
 type Error = Box<dyn std::error::Error>;
@@ -33,6 +34,8 @@ pub enum AccountAction {
         account: String,
         #[command(flatten)]
         shop: Shop,
+        #[command(flatten)]
+        screen: ScreenChoice,
     },
     /// Log in at a shop by face.
     Authenticate {
@@ -40,6 +43,8 @@ pub enum AccountAction {
         account: Option<String>,
         #[command(flatten)]
         shop: Shop,
+        #[command(flatten)]
+        screen: ScreenChoice,
         /// Agree to whatever transaction the shop shows.
         #[arg(long)]
         yes: bool,
@@ -55,6 +60,8 @@ pub enum AccountAction {
         to: String,
         #[command(flatten)]
         shop: Shop,
+        #[command(flatten)]
+        screen: ScreenChoice,
         /// Agree without being asked, where the text names this amount and this receiver.
         #[arg(long)]
         yes: bool,
@@ -64,6 +71,8 @@ pub enum AccountAction {
         account: String,
         #[command(flatten)]
         shop: Shop,
+        #[command(flatten)]
+        screen: ScreenChoice,
     },
     /// List registered accounts.
     List {
@@ -172,19 +181,19 @@ struct Settled {
 pub async fn manage(place: &Place, action: AccountAction) -> Result<Outcome, Error> {
     let given = |yes| if yes { Consent::Given } else { Consent::Asked };
     match action {
-        AccountAction::Register { account, shop } => {
-            dance(Dance::Register, &shop, &Wish::of(&account), Consent::Asked).await
+        AccountAction::Register { account, shop, screen } => {
+            dance(Dance::Register, &shop, &Wish::of(&account), Consent::Asked, screen).await
         }
-        AccountAction::Authenticate { account, shop, yes } => {
+        AccountAction::Authenticate { account, shop, screen, yes } => {
             let wish = Wish { account: account.as_deref(), payment: None };
-            dance(Dance::Authenticate, &shop, &wish, given(yes)).await
+            dance(Dance::Authenticate, &shop, &wish, given(yes), screen).await
         }
-        AccountAction::Pay { account, amount, to, shop, yes } => {
+        AccountAction::Pay { account, amount, to, shop, screen, yes } => {
             let payment = Some(Payment { amount: &amount, to: &to });
-            dance(Dance::Pay, &shop, &Wish { payment, ..Wish::of(&account) }, given(yes)).await
+            dance(Dance::Pay, &shop, &Wish { payment, ..Wish::of(&account) }, given(yes), screen).await
         }
-        AccountAction::Deregister { account, shop } => {
-            dance(Dance::Deregister, &shop, &Wish::of(&account), Consent::Asked).await
+        AccountAction::Deregister { account, shop, screen } => {
+            dance(Dance::Deregister, &shop, &Wish::of(&account), Consent::Asked, screen).await
         }
         AccountAction::List { user } => list(&user).await,
         AccountAction::Remove { server, service, account, user } => {
@@ -220,7 +229,15 @@ impl<'a> Wish<'a> {
 }
 
 /// The whole dance: device information, the shop's packet, the person, the device's answer, the receipt.
-async fn dance(dance: Dance, shop: &Shop, wish: &Wish<'_>, consent: Consent) -> Result<Outcome, Error> {
+async fn dance(
+    dance: Dance,
+    shop: &Shop,
+    wish: &Wish<'_>,
+    consent: Consent,
+    screen: ScreenChoice,
+) -> Result<Outcome, Error> {
+    // Refused before the shop is asked for anything.
+    let mut screen = Screen::at_terminal(screen)?;
     let https = Https::new(&shop.shop, shop.ca.as_deref())?;
     let token = session(shop)?;
     let session = token.as_ref().map(|token| token.as_str());
@@ -234,7 +251,8 @@ async fn dance(dance: Dance, shop: &Shop, wish: &Wish<'_>, consent: Consent) -> 
     // It becomes part of a path: only what the protocol calls a name.
     let ceremony = CeremonyId::from_text(&opened.ceremony)?;
     let packet = from_text(&opened.packet)?;
-    let (signed, agreed) = match signed(dance.order(&packet), shop, wish, &remote, consent).await? {
+    let order = dance.order(&packet);
+    let (signed, agreed) = match signed(order, shop, wish, &remote, consent, &mut screen).await? {
         Ending::Signed { packet, agreed } => (packet, agreed),
         Ending::Unsigned(word) => return Ok(ceremony::unsigned(&word)),
     };
@@ -277,10 +295,11 @@ async fn signed(
     wish: &Wish<'_>,
     remote: &RemoteProxy<'_>,
     consent: Consent,
+    screen: &mut Screen<Stdout>,
 ) -> Result<Ending, Error> {
     let Wish { account, payment } = *wish;
     let wanted = Wanted { server: &shop.server, service: &shop.service, account, payment };
-    let ending = ceremony::run(order, Some(&wanted), consent).await?;
+    let ending = ceremony::run(order, Some(&wanted), consent, screen).await?;
     let (Ending::Unsigned(word), Some(url)) = (&ending, &shop.server_url) else {
         return Ok(ending);
     };
@@ -295,7 +314,7 @@ async fn signed(
         return Ok(ending);
     };
     eprintln!("{} has keys of version {version} now", shop.server);
-    ceremony::run(order, Some(&wanted), consent).await
+    ceremony::run(order, Some(&wanted), consent, screen).await
 }
 
 /// Gives the device the receipt that concerns it.

@@ -19,6 +19,7 @@ pub trait Manager {
 pub trait Camera {
     fn claim(&self, username: &str) -> zbus::Result<()>;
     fn release(&self) -> zbus::Result<()>;
+    fn shows_colours(&self, shows: bool) -> zbus::Result<()>;
     fn verify_start(&self) -> zbus::Result<()>;
     fn verify_stop(&self) -> zbus::Result<()>;
     fn enroll_start(&self, label: &str, ticket: Vec<u8>) -> zbus::Result<()>;

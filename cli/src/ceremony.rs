@@ -1,6 +1,8 @@
 //! One ceremony at a terminal: claim the camera, start, show guidance and what is to be agreed to, and wait
 //! for the end. What comes of it is the vault's word; that it was what the person typed is seen to here.
 
+use std::io::Stdout;
+
 use serde_json::json;
 use tokio::sync::oneshot;
 use vultus_cli::bus::CameraProxy;
@@ -10,6 +12,7 @@ use zbus::export::ordered_stream::OrderedStreamExt;
 use crate::commands::{default_camera, manager};
 use crate::foreign::{lines, plain, quoted};
 use crate::https::{HttpsError, Problem};
+use crate::screen::Screen;
 use crate::{Done, Outcome};
 
 type Error = Box<dyn std::error::Error>;
@@ -78,13 +81,21 @@ const ANOTHER_REQUEST: &str = "another-request";
 const NO_TRANSACTION: &str = "no-transaction";
 
 /// `wanted` is nothing where no server asks for anything: an assertion.
-pub async fn run(order: Order<'_>, wanted: Option<&Wanted<'_>>, consent: Consent) -> Result<Ending, Error> {
+pub async fn run(
+    order: Order<'_>,
+    wanted: Option<&Wanted<'_>>,
+    consent: Consent,
+    screen: &mut Screen<Stdout>,
+) -> Result<Ending, Error> {
     let (bus, manager) = manager().await?;
     let camera = default_camera(&bus, &manager).await?;
     let mut guidance = camera.receive_guidance().await?;
     let mut requests = camera.receive_request().await?;
     let mut status = camera.receive_ceremony_status().await?;
     camera.claim("").await?;
+    if screen.shows() {
+        camera.shows_colours(true).await?;
+    }
     start(&camera, order).await?;
     let mut sitting = Sitting { wanted, consent, met: wanted.is_none(), shown: None, answer: None };
     let ending = loop {
@@ -113,7 +124,10 @@ pub async fn run(order: Order<'_>, wanted: Option<&Wanted<'_>>, consent: Consent
                     eprintln!("{}", lines(&e.to_string()));
                 }
             }
-            Some(signal) = guidance.next() => eprintln!("{}", plain(signal.args()?.sentence)),
+            Some(signal) = guidance.next() => {
+                let said = signal.args()?;
+                screen.guide(said.word, said.sentence);
+            }
             Some(signal) = status.next() => {
                 let said = signal.args()?;
                 if said.done {
@@ -123,6 +137,7 @@ pub async fn run(order: Order<'_>, wanted: Option<&Wanted<'_>>, consent: Consent
             else => return Err("the bus closed the connection".into()),
         }
     };
+    screen.over();
     camera.release().await?;
     Ok(ending)
 }

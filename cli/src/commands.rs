@@ -12,6 +12,7 @@ use zbus::Connection;
 use zbus::export::ordered_stream::OrderedStreamExt;
 
 use crate::foreign::plain;
+use crate::screen::{Screen, ScreenChoice};
 use crate::{Done, Outcome};
 
 type Error = Box<dyn std::error::Error>;
@@ -114,16 +115,23 @@ pub async fn enroll(place: &Place, user: &str, label: &str) -> Result<Outcome, E
     Ok(Outcome { json: json!({ "ok": done == Done::Yes, "result": result }), text: result, done })
 }
 
-pub async fn verify(user: &str) -> Result<Outcome, Error> {
+pub async fn verify(user: &str, screen: ScreenChoice) -> Result<Outcome, Error> {
+    let mut screen = Screen::at_terminal(screen)?;
     let (bus, manager) = manager().await?;
     let camera = default_camera(&bus, &manager).await?;
     let mut guidance = camera.receive_guidance().await?;
     let mut status = camera.receive_verify_status().await?;
     camera.claim(user).await?;
+    if screen.shows() {
+        camera.shows_colours(true).await?;
+    }
     camera.verify_start().await?;
     let result = loop {
         tokio::select! {
-            Some(signal) = guidance.next() => eprintln!("{}", plain(signal.args()?.sentence)),
+            Some(signal) = guidance.next() => {
+                let said = signal.args()?;
+                screen.guide(said.word, said.sentence);
+            }
             Some(signal) = status.next() => {
                 let said = signal.args()?;
                 if said.done {
@@ -133,6 +141,7 @@ pub async fn verify(user: &str) -> Result<Outcome, Error> {
             else => return Err("the bus closed the connection".into()),
         }
     };
+    screen.over();
     camera.release().await?;
     let done = if result == "verify-match" { Done::Yes } else { Done::No };
     Ok(Outcome { json: json!({ "ok": done == Done::Yes, "result": result }), text: result, done })

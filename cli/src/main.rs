@@ -7,8 +7,10 @@ mod ceremony;
 mod commands;
 mod device;
 mod doctor;
+mod evaluation;
 mod foreign;
 mod https;
+mod screen;
 mod vault;
 
 use std::io::Write;
@@ -16,7 +18,6 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use vultus_cli::evaluate;
 
 /// Log in by face.
 #[derive(Parser)]
@@ -57,6 +58,8 @@ enum Command {
     Verify {
         #[arg(long, default_value = "")]
         user: String,
+        #[command(flatten)]
+        screen: screen::ScreenChoice,
     },
     /// List enrolled faces.
     List {
@@ -96,15 +99,17 @@ enum Command {
     Assert {
         /// What the application calls itself.
         audience: String,
+        #[command(flatten)]
+        screen: screen::ScreenChoice,
     },
     /// Say how Vultus is.
     Status,
     /// Find what is wrong and say what to do.
     Doctor,
-    /// Measure accuracy on pictures of your own.
+    /// Measure recognition or liveness on pictures and videos of your own.
     Evaluate {
         #[command(subcommand)]
-        what: Evaluation,
+        what: evaluation::Evaluation,
     },
 }
 
@@ -116,16 +121,6 @@ enum CameraAction {
     Pair { camera: String },
     /// Forget a camera's key (root).
     Unpair { camera: String },
-}
-
-#[derive(Subcommand)]
-enum Evaluation {
-    /// Verification accuracy, FMR and FNMR: a folder for each person, or LFW with its pairs.txt.
-    Recognition {
-        folder: PathBuf,
-        #[arg(long)]
-        pairs: Option<PathBuf>,
-    },
 }
 
 /// What a command has to say: a table or sentence for people, an object for programs.
@@ -176,7 +171,7 @@ fn run(arguments: Arguments) -> Result<Outcome, Box<dyn std::error::Error>> {
     };
     match arguments.command {
         Command::Enroll { label, user } => runtime.block_on(commands::enroll(&place, &user, &label)),
-        Command::Verify { user } => runtime.block_on(commands::verify(&user)),
+        Command::Verify { user, screen } => runtime.block_on(commands::verify(&user, screen)),
         Command::List { user } => runtime.block_on(commands::list(&user)),
         Command::Remove { face, user, .. } => runtime.block_on(commands::remove(&place, &user, face)),
         Command::ClearLockout { user } => runtime.block_on(commands::clear_lockout(&place, &user)),
@@ -184,14 +179,9 @@ fn run(arguments: Arguments) -> Result<Outcome, Box<dyn std::error::Error>> {
         Command::Cameras { action: Some(action) } => cameras::manage(&place, action),
         Command::Device { action } => runtime.block_on(device::manage(&place, action)),
         Command::Account { action } => runtime.block_on(accounts::manage(&place, action)),
-        Command::Assert { audience } => runtime.block_on(assertion::assert(&audience)),
+        Command::Assert { audience, screen } => runtime.block_on(assertion::assert(&audience, screen)),
         Command::Status => runtime.block_on(commands::status()),
         Command::Doctor => Ok(runtime.block_on(doctor::examine(&place, &arguments.models))),
-        Command::Evaluate { what: Evaluation::Recognition { folder, pairs } } => {
-            let options =
-                evaluate::Options { folder, pairs, models: arguments.models, quiet: arguments.json };
-            let report = evaluate::run(&options)?;
-            Ok(Outcome { text: report.table(), json: serde_json::to_value(&report)?, done: Done::Yes })
-        }
+        Command::Evaluate { what } => evaluation::evaluate(what, arguments.models, arguments.json),
     }
 }

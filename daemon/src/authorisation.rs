@@ -38,7 +38,7 @@ pub const REMOTE_INTERFACE: &str = "org.vultus.Vultus1.Remote";
 /// nothing without a password, packets change nothing without a pinned server's signature, and nothing is
 /// signed without a face: the vault checks each by itself. `ListServers` names the device as no service
 /// knows it, which programs could compare.
-pub const TABLE: [(&str, &str, Need); 31] = [
+pub const TABLE: [(&str, &str, Need); 32] = [
     (MANAGER, "GetCameras", Need::Nothing),
     (MANAGER, "GetDefaultCamera", Need::Nothing),
     (MANAGER, "GetStatus", Need::Nothing),
@@ -46,6 +46,7 @@ pub const TABLE: [(&str, &str, Need); 31] = [
     (MANAGER, "ClearLockout", Need::Action(DELETE)),
     (CAMERA, "Claim", Need::Action(VERIFY)),
     (CAMERA, "Release", Need::Nothing),
+    (CAMERA, "ShowsColours", Need::Action(VERIFY)),
     (CAMERA, "VerifyStart", Need::Action(VERIFY)),
     (CAMERA, "VerifyStop", Need::Nothing),
     (CAMERA, "EnrollStart", Need::Action(ENROLL)),

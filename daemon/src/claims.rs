@@ -1,7 +1,7 @@
 //! Who has claimed which camera, for which user, and what runs there. A claim belongs to the caller's
 //! unique name on the bus, and ends with it.
 //!
-//! Threat model: M10.
+//! Threat model: M10, M47.
 
 use std::collections::HashMap;
 
@@ -22,6 +22,8 @@ pub struct Claim {
     pub owner: String,
     /// The user that faces are enrolled for or verified against.
     pub uid: u32,
+    /// By the caller's own word: it shows the colours that guidance names.
+    screen: bool,
     running: Option<Run>,
 }
 
@@ -59,7 +61,7 @@ impl Claims {
         if self.claims.contains_key(camera) {
             return Err(ClaimError::Taken);
         }
-        let claim = Claim { owner: owner.to_owned(), uid, running: None };
+        let claim = Claim { owner: owner.to_owned(), uid, screen: false, running: None };
         self.claims.insert(camera.to_owned(), claim);
         Ok(())
     }
@@ -80,6 +82,17 @@ impl Claims {
     pub fn idle(&mut self, camera: &str, owner: &str) -> Result<u32, ClaimError> {
         let claim = self.own(camera, owner)?;
         if claim.running.is_some() { Err(ClaimError::Running) } else { Ok(claim.uid) }
+    }
+
+    /// Notes whether this caller shows the colours of guidance. What runs already is asked by its older word.
+    pub fn shows_colours(&mut self, camera: &str, owner: &str, shows: bool) -> Result<(), ClaimError> {
+        self.own(camera, owner)?.screen = shows;
+        Ok(())
+    }
+
+    /// Whether there is a screen at hand, by this caller's word.
+    pub fn screen(&mut self, camera: &str, owner: &str) -> Result<bool, ClaimError> {
+        self.own(camera, owner).map(|claim| claim.screen)
     }
 
     /// Notes what runs, and gives the number of this run.
@@ -153,6 +166,42 @@ impl Claims {
             Some(claim) if claim.owner == owner => Ok(claim),
             Some(_) => Err(ClaimError::Taken),
             None => Err(ClaimError::NotClaimed),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CAMERA: &str = "camera";
+
+    #[test]
+    fn a_screen_is_its_claims() {
+        let mut claims = Claims::default();
+        assert_eq!(claims.shows_colours(CAMERA, ":1.1", true), Err(ClaimError::NotClaimed));
+        assert_eq!(claims.claim(CAMERA, ":1.1", 7), Ok(()));
+        assert_eq!(claims.screen(CAMERA, ":1.1"), Ok(false), "nobody is shown colours unasked");
+        assert_eq!(claims.shows_colours(CAMERA, ":1.2", true), Err(ClaimError::Taken));
+        assert_eq!(claims.screen(CAMERA, ":1.1"), Ok(false), "by the word of somebody else");
+        assert_eq!(claims.shows_colours(CAMERA, ":1.1", true), Ok(()));
+        assert_eq!(claims.screen(CAMERA, ":1.1"), Ok(true));
+        assert_eq!(claims.shows_colours(CAMERA, ":1.1", false), Ok(()));
+        assert_eq!(claims.screen(CAMERA, ":1.1"), Ok(false), "the last word counts");
+    }
+
+    #[test]
+    fn a_screen_is_forgotten_with_its_claim() {
+        let mut claims = Claims::default();
+        let ends: [fn(&mut Claims); 2] =
+            [|claims| claims.left(":1.1"), |claims| assert_eq!(claims.release(CAMERA, ":1.1"), Ok(()))];
+        for end in ends {
+            assert_eq!(claims.claim(CAMERA, ":1.1", 7), Ok(()));
+            assert_eq!(claims.shows_colours(CAMERA, ":1.1", true), Ok(()));
+            end(&mut claims);
+            assert_eq!(claims.claim(CAMERA, ":1.1", 7), Ok(()));
+            assert_eq!(claims.screen(CAMERA, ":1.1"), Ok(false));
+            claims.left(":1.1");
         }
     }
 }

@@ -4,16 +4,17 @@
 use libfuzzer_sys::fuzz_target;
 use vultus_vault::clock::Moment;
 use vultus_vault::lockout::Counter;
-use vultus_vault::records::{CameraPairing, Template, from_bytes, to_bytes};
+use vultus_vault::records::{CameraPairing, Past, Template, from_bytes, to_bytes};
 
 /// The first byte chooses the record, the rest is its content.
 fn run(data: &[u8]) {
     let Some((&which, content)) = data.split_first() else {
         return;
     };
-    match which % 3 {
+    match which % 4 {
         0 => template(content),
         1 => pairing(content),
+        2 => past(content),
         _ => counter(content),
     }
 }
@@ -43,6 +44,16 @@ fn pairing(content: &[u8]) {
     let again = CameraPairing::from_bytes(&written).expect("what was written can be read");
     let rewritten = again.to_bytes().expect("what was read can be written");
     assert!(*written == *rewritten, "a pairing changed on the way");
+}
+
+/// Digests come back bit for bit.
+fn past(content: &[u8]) {
+    let Ok(read) = Past::from_bytes(content) else {
+        return;
+    };
+    let written = read.to_bytes().expect("what was read can be written");
+    let again = Past::from_bytes(&written).expect("what was written can be read");
+    assert!(read.key == again.key && read.attempts == again.attempts, "a past changed on the way");
 }
 
 /// Any counter can be judged, charged and refunded, at any moment.

@@ -49,6 +49,9 @@ pub enum VaultRequest {
         camera: Option<String>,
         #[n(2)]
         wait_ms: u32,
+        /// Whether the asker shows the colours of guidance: it only lets the vault ask for more, or see more.
+        #[n(3)]
+        screen: bool,
     },
     /// `vultusd`, with the asker's connection attached: the vault reads who asks by itself.
     #[n(3)]
@@ -191,6 +194,9 @@ pub enum VaultRequest {
         camera: Option<String>,
         #[n(4)]
         wait_ms: u32,
+        /// Whether the asker shows the colours of guidance: it only lets the vault ask for more, or see more.
+        #[n(5)]
+        screen: bool,
     },
     /// `vultusd`, on the connection of a `Perform` that asked for it: the person agreed to this very text.
     #[n(22)]
@@ -211,6 +217,9 @@ pub enum VaultRequest {
         camera: Option<String>,
         #[n(4)]
         wait_ms: u32,
+        /// Whether the asker shows the colours of guidance: it only lets the vault ask for more, or see more.
+        #[n(5)]
+        screen: bool,
     },
     /// `vultusd`: the public key of an audience's assertions, once there was one.
     #[n(24)]

@@ -205,9 +205,53 @@ pub enum Guidance {
     ShownBefore,
     #[n(26)]
     NotLive,
+    /// What a screen at hand is to show, all over, until another of these comes. Nobody else is told.
+    #[n(27)]
+    ScreenRed,
+    #[n(28)]
+    ScreenYellow,
+    #[n(29)]
+    ScreenGreen,
+    #[n(30)]
+    ScreenCyan,
+    #[n(31)]
+    ScreenBlue,
+    #[n(32)]
+    ScreenMagenta,
+    /// The colours are over.
+    #[n(33)]
+    ScreenOff,
 }
 
 impl Guidance {
+    /// Every guidance that names a colour.
+    pub const COLOURS: [Self; 6] = [
+        Self::ScreenRed,
+        Self::ScreenYellow,
+        Self::ScreenGreen,
+        Self::ScreenCyan,
+        Self::ScreenBlue,
+        Self::ScreenMagenta,
+    ];
+
+    /// What the screen is to show, in red, green and blue; nothing where no colour is asked for.
+    pub fn colour(self) -> Option<[u8; 3]> {
+        match self {
+            Self::ScreenRed => Some([255, 0, 0]),
+            Self::ScreenYellow => Some([255, 255, 0]),
+            Self::ScreenGreen => Some([0, 255, 0]),
+            Self::ScreenCyan => Some([0, 255, 255]),
+            Self::ScreenBlue => Some([0, 0, 255]),
+            Self::ScreenMagenta => Some([255, 0, 255]),
+            _ => None,
+        }
+    }
+
+    /// Whether it speaks to a screen: whoever has none leaves it out.
+    pub fn is_for_screen(self) -> bool {
+        self == Self::ScreenOff || self.colour().is_some()
+    }
+
     /// The stable word of this guidance on D-Bus.
     pub fn word(self) -> &'static str {
         match self {
@@ -238,6 +282,13 @@ impl Guidance {
             Self::PersonChanged => "person-changed",
             Self::ShownBefore => "shown-before",
             Self::NotLive => "not-live",
+            Self::ScreenRed => "screen-red",
+            Self::ScreenYellow => "screen-yellow",
+            Self::ScreenGreen => "screen-green",
+            Self::ScreenCyan => "screen-cyan",
+            Self::ScreenBlue => "screen-blue",
+            Self::ScreenMagenta => "screen-magenta",
+            Self::ScreenOff => "screen-off",
         }
     }
 
@@ -271,6 +322,42 @@ impl Guidance {
             Self::PersonChanged => "The person changed.",
             Self::ShownBefore => "This was shown before.",
             Self::NotLive => "It does not look like a living face.",
+            Self::ScreenRed
+            | Self::ScreenYellow
+            | Self::ScreenGreen
+            | Self::ScreenCyan
+            | Self::ScreenBlue
+            | Self::ScreenMagenta => "Keep looking at the screen.",
+            Self::ScreenOff => "The screen may go back to what it was.",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_colour_is_saturated_and_one_of_its_kind() {
+        for (place, guidance) in Guidance::COLOURS.into_iter().enumerate() {
+            let rgb = guidance.colour().unwrap();
+            assert!(rgb.contains(&0) && rgb.contains(&255), "{guidance:?} is {rgb:?}");
+            assert!(rgb.iter().all(|part| matches!(part, 0 | 255)), "{guidance:?} is {rgb:?}");
+            for other in &Guidance::COLOURS[place + 1..] {
+                assert_ne!(Some(rgb), other.colour(), "{guidance:?} and {other:?}");
+                assert_ne!(guidance.word(), other.word());
+            }
+        }
+    }
+
+    #[test]
+    fn only_colours_and_their_end_are_for_a_screen() {
+        assert!(Guidance::COLOURS.into_iter().all(Guidance::is_for_screen));
+        assert!(Guidance::ScreenOff.is_for_screen() && Guidance::ScreenOff.colour().is_none());
+        for other in [Guidance::NoFace, Guidance::NodNow, Guidance::NotLive] {
+            assert!(!other.is_for_screen() && other.colour().is_none(), "{other:?}");
+        }
+        let captured = Guidance::Captured { have: 1, need: 5 };
+        assert!(!captured.is_for_screen());
     }
 }

@@ -89,11 +89,16 @@ fn the_requests_to_the_vault() {
     let camera = || "c".to_owned();
     fixed(VaultRequest::Status, "82 00 80");
     fixed(VaultRequest::Cameras, "82 01 80");
+    for (screen, digits) in [(false, "f4"), (true, "f5")] {
+        fixed(
+            VaultRequest::Verify { uid: 1000, camera: Some(camera()), wait_ms: 5000, screen },
+            &format!("82 02 84 1903e8 6163 191388 {digits}"),
+        );
+    }
     fixed(
-        VaultRequest::Verify { uid: 1000, camera: Some(camera()), wait_ms: 5000 },
-        "82 02 83 1903e8 6163 191388",
+        VaultRequest::Verify { uid: 1000, camera: None, wait_ms: 5000, screen: false },
+        "82 02 84 1903e8 f6 191388 f4",
     );
-    fixed(VaultRequest::Verify { uid: 1000, camera: None, wait_ms: 5000 }, "82 02 83 1903e8 f6 191388");
     fixed(VaultRequest::Login(question()), "82 03 81 84 N 1903e8 627375 191388");
     fixed(
         VaultRequest::Enroll {
@@ -149,8 +154,15 @@ fn the_requests_to_the_vault() {
         [Ceremony::Registration, Ceremony::Authentication, Ceremony::Deregistration].into_iter().enumerate()
     {
         fixed(
-            VaultRequest::Perform { uid: 7, ceremony, packet: packet(), camera: None, wait_ms: 5000 },
-            &format!("82 15 85 07 {} 42d284 f6 191388", number(n)),
+            VaultRequest::Perform {
+                uid: 7,
+                ceremony,
+                packet: packet(),
+                camera: None,
+                wait_ms: 5000,
+                screen: true,
+            },
+            &format!("82 15 86 07 {} 42d284 f6 191388 f5", number(n)),
         );
         fixed(
             VaultRequest::FinishCeremony { uid: 7, ceremony, packet: packet() },
@@ -165,8 +177,9 @@ fn the_requests_to_the_vault() {
             nonce: packet(),
             camera: Some(camera()),
             wait_ms: 5000,
+            screen: true,
         },
-        "82 17 85 07 6161 42d284 6163 191388",
+        "82 17 86 07 6161 42d284 6163 191388 f5",
     );
     fixed(VaultRequest::AssertionKey { audience: text("a") }, "82 1818 81 6161");
     fixed(VaultRequest::Accounts { uid: 7 }, "82 181a 81 07");
@@ -371,11 +384,18 @@ fn every_guidance_keeps_its_number() {
         Guidance::PersonChanged,
         Guidance::ShownBefore,
         Guidance::NotLive,
+        Guidance::ScreenRed,
+        Guidance::ScreenYellow,
+        Guidance::ScreenGreen,
+        Guidance::ScreenCyan,
+        Guidance::ScreenBlue,
+        Guidance::ScreenMagenta,
+        Guidance::ScreenOff,
     ];
     for (n, guidance) in (14..).zip(of_liveness) {
         fixed(VaultReply::Guide(guidance), &format!("82 02 81 82 {} 80", number(n)));
     }
-    refused::<VaultReply>(&unhex("82 02 81 82 18 1b 80"));
+    refused::<VaultReply>(&unhex("82 02 81 82 18 22 80"));
 }
 
 #[test]
@@ -593,6 +613,7 @@ fn the_longest_honest_messages_fit() {
         packet: vec![0xff; PACKET_LENGTH].into(),
         camera: Some("c".repeat(CAMERA_ID_LENGTH)),
         wait_ms: u32::MAX,
+        screen: true,
     });
     fits(&VaultRequest::GrantTicket {
         uid: u32::MAX,
@@ -642,7 +663,7 @@ fn good() -> Vec<Vec<u8>> {
         "82 00 81 82 00 80",
         "82 00 81 84 N 1903e8 627375 191388",
         "82 01 82 84 N 1903e8 627375 191388 82 02 81 181e",
-        "82 02 83 1903e8 f6 191388",
+        "82 02 84 1903e8 f6 191388 f4",
         "82 04 85 07 616c 6163 N 01",
         "82 06 83 07 f6 N",
         "82 09 84 07 02 N 6162",

@@ -1,11 +1,11 @@
 //! One question on one connection, and the answer that counts: the vault's own, to this very question.
 //!
-//! Threat model: M11.
+//! Threat model: M11, M47.
 
 use std::time::Duration;
 
 use vultus_ipc::login::{LoginQuestion, LoginReply, LoginRequest};
-use vultus_ipc::{Connection, Deadline, IpcError, Verdict};
+use vultus_ipc::{Connection, Deadline, Guidance, IpcError, Verdict};
 
 use crate::arguments::Arguments;
 
@@ -48,7 +48,7 @@ fn converse(
             return Ok(Answer::Unavailable);
         }
         match received.message {
-            LoginReply::Guide(guidance) => tell(guidance.sentence()),
+            LoginReply::Guide(guidance) => told(guidance).into_iter().for_each(&tell),
             LoginReply::Answer { question: answered, verdict } if answered == question => {
                 return Ok(answer(verdict));
             }
@@ -57,11 +57,31 @@ fn converse(
     }
 }
 
+/// What the person is told of a guidance: nothing of colours, since there is no screen here to show them.
+fn told(guidance: Guidance) -> Option<&'static str> {
+    (!guidance.is_for_screen()).then(|| guidance.sentence())
+}
+
 fn answer(verdict: Verdict) -> Answer {
     match verdict {
         Verdict::Accepted => Answer::Accepted,
         Verdict::Refused => Answer::Refused,
         Verdict::LockedOut { .. } => Answer::TooMany,
         Verdict::NotJudged(_) => Answer::Unavailable,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_is_told_of_colours() {
+        for guidance in Guidance::COLOURS.into_iter().chain([Guidance::ScreenOff]) {
+            assert_eq!(told(guidance), None, "{guidance:?}");
+        }
+        for guidance in [Guidance::NoFace, Guidance::NodNow, Guidance::NotLive] {
+            assert_eq!(told(guidance), Some(guidance.sentence()));
+        }
     }
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
+use vultus_ipc::Guidance;
 use vultus_vision::liveness::Action;
 
 use crate::films;
@@ -20,6 +21,8 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 pub const ROLE: &str = "role";
 /// Beside the role: the word of the action that is asked for now.
 const PROMPT: &str = "prompt";
+/// And the word of the colour that the machine's screen shows now.
+const SCREEN: &str = "screen";
 
 /// Who is played.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -43,10 +46,23 @@ pub fn tell(folder: &Path, action: Action) -> std::io::Result<()> {
     std::fs::rename(next, now)
 }
 
-/// Nothing is asked for any more.
+/// Nothing is asked for any more, and the screen is as always.
 pub fn tell_nothing(folder: &Path) {
     // There may be nothing to take back.
     let _ = std::fs::remove_file(folder.join(PROMPT));
+    let _ = std::fs::remove_file(folder.join(SCREEN));
+}
+
+/// The machine's screen, before which the person sits, shows the colour of this word of guidance from now on.
+pub fn shine(folder: &Path, word: &str) -> std::io::Result<()> {
+    let (next, now) = (folder.join("next-screen"), folder.join(SCREEN));
+    std::fs::write(&next, word)?;
+    std::fs::rename(next, now)
+}
+
+/// What a screen shows that was told this word.
+fn colour(word: &str) -> Option<[u8; 3]> {
+    Guidance::COLOURS.into_iter().find(|guidance| guidance.word() == word)?.colour()
 }
 
 /// Plays a role for as long as a camera looks.
@@ -55,6 +71,7 @@ pub struct Actor {
     begun: Instant,
     prompt: PathBuf,
     prompted: Option<Prompted>,
+    screen: PathBuf,
 }
 
 impl Actor {
@@ -67,6 +84,7 @@ impl Actor {
             begun: Instant::now(),
             prompt: folder.join(PROMPT),
             prompted: None,
+            screen: folder.join(SCREEN),
         })
     }
 
@@ -78,6 +96,8 @@ impl Actor {
         if self.prompted.map(|p| p.action) != action {
             self.prompted = action.map(|action| Prompted { action, since_s: at_s });
         }
+        let shown = std::fs::read_to_string(&self.screen).unwrap_or_default();
+        self.performance.shine(colour(&shown));
         self.performance.frame(at_s, self.prompted)
     }
 }

@@ -14,7 +14,7 @@ use vultus_vision::Observer;
 use zbus::export::ordered_stream::OrderedStreamExt;
 
 use crate::actor;
-use crate::client::block_on;
+use crate::client::{self, block_on};
 use crate::films;
 use crate::machine::{ALICE, Machine, PASSWORD};
 use crate::pictures::Photograph;
@@ -281,6 +281,56 @@ async fn run(
     };
     camera.release().await?;
     Ok(Ending { word, packet, asked, shown })
+}
+
+/// What a client saw of a verification.
+#[derive(Debug)]
+pub struct Verification {
+    /// The last word of its status.
+    pub result: String,
+    /// The words of all guidance.
+    pub guidance: Vec<String>,
+}
+
+/// Verifies a user for a client that says that it shows colours, and that does where it is `honest`. Whoever is
+/// before the camera hears and sees it.
+pub fn verify_before_a_screen(machine: &Machine, user: &str, honest: bool) -> Result<Verification> {
+    let (films, address) = (machine.path("films"), machine.bus_address());
+    actor::tell_nothing(&films);
+    block_on(async {
+        let (_bus, _, camera) = client::camera(&address).await?;
+        camera.claim(user).await?;
+        camera.shows_colours(true).await?;
+        let mut signals = camera.receive_guidance().await?;
+        let mut status = camera.receive_verify_status().await?;
+        camera.verify_start().await?;
+        let mut guidance = Vec::new();
+        let result = loop {
+            tokio::select! {
+                biased;
+                Some(signal) = signals.next() => {
+                    let said = signal.args()?;
+                    guidance.push(said.word.to_owned());
+                    if let Some(action) = actor::asked(said.sentence) {
+                        actor::tell(&films, action)?;
+                    }
+                    if honest && said.word.starts_with("screen-") {
+                        actor::shine(&films, said.word)?;
+                    }
+                }
+                Some(signal) = status.next() => {
+                    let said = signal.args()?;
+                    if said.done {
+                        break said.result.to_owned();
+                    }
+                }
+                else => return Err("the bus closed the connection".into()),
+            }
+        };
+        camera.release().await?;
+        actor::tell_nothing(&films);
+        Ok(Verification { result, guidance })
+    })?
 }
 
 async fn start(camera: &CameraProxy<'_>, order: Order<'_>) -> zbus::Result<()> {

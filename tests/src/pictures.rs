@@ -1,7 +1,8 @@
-//! The photographs that `cargo xtask models` fetched, and what is cut out of them. They are of public
-//! persons, from registry packages, and never committed.
+//! The photographs and the clip that `cargo xtask models` fetched, and what is cut out of them. They are of
+//! public persons, from registry packages, and never committed.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use vultus_vision::Image;
 
@@ -47,6 +48,28 @@ pub fn models() -> PathBuf {
 /// A photograph as it came.
 pub fn photograph(which: Photograph) -> Result<Picture, Box<dyn std::error::Error>> {
     open(&cache().join("pictures").join(which.file()))
+}
+
+/// Microseconds from one picture of the clip to the next.
+pub const CLIP_STEP_US: u64 = 33_367;
+/// The clip's file, and its size in pixels, which are 12/11 as wide as they are high.
+const CLIP: &str = "carphone.mp4";
+const CLIP_SIZE: (u32, u32) = (176, 144);
+
+/// The pictures of a real man who talks in a moving car, as they were coded. The program `ffmpeg` decodes
+/// them.
+pub fn clip() -> Result<Vec<Picture>, Box<dyn std::error::Error>> {
+    let mut decode = Command::new("ffmpeg");
+    decode.args(["-nostdin", "-v", "error", "-i"]).arg(cache().join("pictures").join(CLIP));
+    decode.args(["-f", "rawvideo", "-pix_fmt", "rgb24", "pipe:1"]);
+    let done = decode.output().map_err(|e| format!("ffmpeg cannot be run: {e}: cargo xtask setup"))?;
+    if !done.status.success() {
+        return Err(String::from_utf8_lossy(&done.stderr).into());
+    }
+    let (width, height) = CLIP_SIZE;
+    let bytes = width as usize * height as usize * 3;
+    let pictures = done.stdout.chunks_exact(bytes).map(|rgb| Picture { width, height, rgb: rgb.to_vec() });
+    Ok(pictures.collect())
 }
 
 /// Any picture file as RGB.

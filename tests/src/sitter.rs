@@ -16,7 +16,8 @@ use vultus_vision::mesh::{LANDMARKS, Landmark, Mesh, index};
 use vultus_vision::{Observation, Observer};
 
 use crate::pictures;
-use crate::simulation::light::Light;
+use crate::simulation::glow::Glow;
+use crate::simulation::light::{Light, Pixel};
 use crate::video::Picture;
 
 pub use expression::smooth;
@@ -79,12 +80,12 @@ impl Figure {
 /// What a figure is painted with: a picture of the base's view, and what is seen in an open mouth.
 pub struct Paint<'a> {
     pub picture: &'a Light,
-    pub mouth: [f32; 3],
+    pub mouth: Pixel,
 }
 
 /// Dark and red, in linear light and in bytes.
-pub const MOUTH: [f32; 3] = [0.018, 0.005, 0.005];
-const MOUTH_BYTES: [f32; 3] = [36.0, 15.0, 15.0];
+pub const MOUTH: Pixel = [0.018, 0.005, 0.005, 0.0];
+const MOUTH_BYTES: Pixel = [36.0, 15.0, 15.0, 0.0];
 
 impl Sitter {
     /// Finds the largest face of a photograph and puts it in the middle of a frame. Whoever else is in
@@ -152,11 +153,11 @@ impl Sitter {
     }
 
     /// The colour of the cheeks in linear light.
-    pub fn skin(&self) -> [f32; 3] {
+    pub fn skin(&self) -> Pixel {
         let cheeks = self.marks(&[50, 280, 205, 425]);
         let view = View::whole(FINE as f32);
         let seen = cheeks.iter().map(|&p| view.apply(p)).map(|p| self.fine.sample(p.x, p.y));
-        seen.fold([0.0; 3], |sum, c| std::array::from_fn(|i| sum[i] + c[i] / 4.0))
+        seen.fold([0.0; 4], |sum: Pixel, c| std::array::from_fn(|i| sum[i] + c[i] / 4.0))
     }
 
     /// One frame of the person in a stance, without a camera.
@@ -165,16 +166,17 @@ impl Sitter {
         // Shades are of light, and these numbers are bytes.
         let figure = self.figure([stance; 2]).shaded(|_, vertex| vertex.shade.powf(1.0 / 2.2));
         let paint = Paint { picture: &self.plain, mouth: MOUTH_BYTES };
-        self.draw(&figure, &paint, &mut frame, View::whole(1.0));
-        let byte = |value: f32| value.round().clamp(0.0, 255.0) as u8;
-        let rgb = frame.pixels.iter().flat_map(|p| p.map(byte)).collect();
+        self.draw(&figure, &paint, &mut frame, View::whole(1.0), &Glow::default());
+        let byte = |value: &f32| (value + 0.5) as u8;
+        let rgb = frame.pixels.iter().flat_map(|p| p[..3].iter().map(byte)).collect();
         Picture { width: WIDTH, height: HEIGHT, rgb }
     }
 
-    /// Draws the person in linear light, as held when the first and when the last row is exposed.
-    pub fn appear(&self, held: [Stance; 2], onto: &mut Light, view: View) {
+    /// Draws the person in linear light, as held when the first and when the last row is exposed, and in
+    /// the light of the machine's screen.
+    pub fn appear(&self, held: [Stance; 2], onto: &mut Light, view: View, glow: &Glow) {
         let paint = Paint { picture: &self.fine, mouth: MOUTH };
-        self.draw(&self.figure(held), &paint, onto, view);
+        self.draw(&self.figure(held), &paint, onto, view, glow);
     }
 
     /// The person as held when the first and when the last row of a frame is exposed.
@@ -189,13 +191,14 @@ impl Sitter {
     }
 
     /// Draws a figure of this person with any picture that has the view of the base.
-    pub fn draw(&self, figure: &Figure, paint: &Paint<'_>, onto: &mut Light, view: View) {
+    pub fn draw(&self, figure: &Figure, paint: &Paint<'_>, onto: &mut Light, view: View, glow: &Glow) {
         let source = View::whole(paint.picture.width as f32 / WIDTH as f32);
         let corners = |t: &Triangle, vertices: &[Vertex]| {
             t.corners.map(|i| warp::Corner {
                 to: view.apply(vertices[i].at),
                 from: source.apply(self.head.points[i].flat()),
                 shade: figure.light * vertices[i].shade,
+                shine: vertices[i].shine,
             })
         };
         // Far triangles first, so that what is nearer covers them.
@@ -204,10 +207,10 @@ impl Sitter {
         order.sort_by(|a, b| b.0.total_cmp(&a.0));
         for (_, t) in order {
             match figure.raised.as_ref().filter(|_| t.in_mouth) {
-                None => warp::paint(onto, paint.picture, corners(t, &figure.vertices)),
+                None => warp::paint(onto, paint.picture, corners(t, &figure.vertices), glow),
                 Some(raised) => {
-                    warp::fill(onto, paint.mouth, corners(t, &figure.vertices));
-                    warp::paint(onto, paint.picture, corners(t, raised));
+                    warp::fill(onto, paint.mouth, corners(t, &figure.vertices), glow);
+                    warp::paint(onto, paint.picture, corners(t, raised), glow);
                 }
             }
         }

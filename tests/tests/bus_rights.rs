@@ -74,7 +74,7 @@ const fn with_ticket(call: Call) -> Call {
 
 /// The rights as they are meant to be, written down once more: a row of the daemon's own table that
 /// asks for less than here fails this test.
-const CALLS: [Call; 31] = [
+const CALLS: [Call; 32] = [
     call(MANAGER, "GetCameras", &[], Who::Anybody, Outcome::Reply("ao 1 ")),
     call(MANAGER, "GetDefaultCamera", &[], Who::Anybody, Outcome::Reply("o \"")),
     call(MANAGER, "GetStatus", &[], Who::Anybody, Outcome::Reply("sys \"ready\" 1 ")),
@@ -88,6 +88,7 @@ const CALLS: [Call; 31] = [
     )),
     call(CAMERA, "Claim", &["s", ""], Who::Active, Outcome::Reply("")),
     call(CAMERA, "Release", &[], Who::Anybody, NOT_CLAIMED),
+    call(CAMERA, "ShowsColours", &["b", "true"], Who::Active, NOT_CLAIMED),
     call(CAMERA, "VerifyStart", &[], Who::Active, NOT_CLAIMED),
     call(CAMERA, "VerifyStop", &[], Who::Anybody, NOT_CLAIMED),
     with_ticket(call(CAMERA, "EnrollStart", &["say", "x"], Who::ActiveAsked, NOT_CLAIMED)),
@@ -208,6 +209,7 @@ fn every_method_and_every_caller() -> Result {
         assert!(asked.contains(action), "no password was asked for {action}: {asked}");
     }
     another_users_face_is_roots_alone(&machine)?;
+    colours_need_a_terminal(&machine)?;
 
     block_on(a_claim_is_its_callers(&machine))??;
     block_on(a_claim_ends_with_its_caller(&machine))??;
@@ -364,6 +366,17 @@ fn another_users_face_is_roots_alone(machine: &Machine) -> Result {
     Ok(())
 }
 
+/// The command colours a terminal and nothing else, and says so before it asks anybody.
+fn colours_need_a_terminal(machine: &Machine) -> Result {
+    for arguments in [&["verify", "--screen"][..], &["assert", "app.example", "--screen"]] {
+        let refused = machine.vultus(ALICE, arguments, "")?;
+        assert_eq!(refused.status, 2, "{refused:?}");
+        assert!(refused.err.contains("--screen needs a terminal"), "{refused:?}");
+        assert!(!refused.out.contains('\x1b'), "{refused:?}");
+    }
+    Ok(())
+}
+
 /// What one caller has claimed no other caller can use or give back, whoever it is.
 async fn a_claim_is_its_callers(machine: &Machine) -> Result {
     let address = machine.bus_address();
@@ -374,6 +387,7 @@ async fn a_claim_is_its_callers(machine: &Machine) -> Result {
     refused("Claim", other.claim("alice").await, "AlreadyInUse");
     refused("Claim for another user", other.claim("bob").await, "AlreadyInUse");
     refused("Release", other.release().await, "AlreadyInUse");
+    refused("ShowsColours", other.shows_colours(true).await, "AlreadyInUse");
     refused("VerifyStart", other.verify_start().await, "AlreadyInUse");
     refused("VerifyStop", other.verify_stop().await, "AlreadyInUse");
     refused("EnrollStart", other.enroll_start("x", ticket()).await, "AlreadyInUse");

@@ -1,17 +1,24 @@
 //! Liveness from end to end, with real bus and PAM: a simulated person who does what is asked gets in, and who
 //! does not, cannot, or is none, does not. The people are simulated; so are the attackers.
 
+use std::cell::Cell;
 use std::error::Error;
 
 use serde_json::{Value, json};
+use vultus_ipc::Reason;
 use vultus_tests::actor::Role;
 use vultus_tests::backend::{Backend, REGISTRATIONS};
 use vultus_tests::device::{self, Order, perform, said, towards};
 use vultus_tests::machine::{ALICE, BY_ITSELF, Machine};
 use vultus_tests::pictures::Photograph;
+use vultus_tests::presentation::{Asked, Company, Part};
 use vultus_tests::process::Finished;
 use vultus_tests::server::{Plan, SHOP, Server, accepted};
-use vultus_vision::liveness::Action;
+use vultus_vault::VaultError;
+use vultus_vault::judgement::Ledger;
+use vultus_vision::liveness::flash::COLOURS;
+use vultus_vision::liveness::replay::Footage;
+use vultus_vision::liveness::{Action, Track};
 
 type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
 
@@ -42,6 +49,7 @@ fn who_does_what_is_asked_gets_in_and_nobody_else() -> Result {
     who_does_nothing_is_refused(&machine)?;
     who_does_something_else_is_refused(&machine)?;
     pictures_of_her_are_refused(&machine)?;
+    her_face_follows_the_screen(&machine)?;
     a_server_is_told_what_was_checked(&machine)
 }
 
@@ -115,6 +123,75 @@ fn pictures_of_her_are_refused(machine: &Machine) -> Result {
         let done = verify(machine, Some)?;
         assert_eq!(done.status, 1, "{kind}: {done:?}");
         cleared(machine)?;
+    }
+    Ok(())
+}
+
+/// A client that shows colours gets her in where her face follows them, and not where they are not shown; a monitor
+/// that shows her does not follow.
+fn her_face_follows_the_screen(machine: &Machine) -> Result {
+    let mut last = None;
+    for seed in 41..=40 + TRIES {
+        machine.act(&herself(seed))?;
+        let done = device::verify_before_a_screen(machine, "alice", true)?;
+        let colours = done.guidance.iter().filter(|word| word.starts_with("screen-")).count();
+        if done.result == "verify-match" {
+            assert_eq!(colours, COLOURS + 1, "all of them, and the end: {done:?}");
+            last = None;
+            break;
+        }
+        last = Some(done);
+        cleared(machine)?;
+    }
+    assert!(last.is_none(), "she never got in: {last:?}");
+    for (role, honest) in [(herself(51), false), (attacked("rendered-head", 52), true)] {
+        machine.act(&role)?;
+        let done = device::verify_before_a_screen(machine, "alice", honest)?;
+        assert_eq!(done.result, "verify-no-match", "{role:?}: {done:?}");
+        let said = |word: &str| done.guidance.iter().any(|said| said == word);
+        // By what it reflects, and by nothing else.
+        assert!(said("not-live") && !said("wrong-action") && !said("too-late"), "{role:?}: {done:?}");
+        assert_eq!(done.guidance.iter().filter(|word| *word == "screen-off").count(), 1, "{done:?}");
+        cleared(machine)?;
+    }
+    Ok(())
+}
+
+/// Where footage is kept that was seen before, a person who does all that was asked is refused; and where it cannot
+/// be kept, nobody is judged.
+#[test]
+fn footage_that_was_seen_or_cannot_be_kept_lets_nobody_in() -> Result {
+    struct Books {
+        answer: std::result::Result<Footage, Reason>,
+        refunds: Cell<u32>,
+    }
+    impl Ledger for Books {
+        fn charge(&self) -> std::result::Result<(), VaultError> {
+            Ok(())
+        }
+        fn refund(&self) {
+            self.refunds.set(self.refunds.get() + 1);
+        }
+        fn remember(&self, _: &Track) -> std::result::Result<Footage, VaultError> {
+            self.answer.map_err(VaultError::from)
+        }
+    }
+    let company = Company::new(Part::Report)?;
+    let presented = |answer, seed| {
+        let books = Books { answer, refunds: Cell::new(0) };
+        let record = company.present_to(&books, None, seed, Asked::One, 15);
+        (record.map(|record| record.outcome), books.refunds.get())
+    };
+    // A seed whose person gets in where nothing was seen before.
+    let seeds = 60..60 + TRIES;
+    let accepted =
+        |seed: &u64| matches!(presented(Ok(Footage::New), *seed), (Ok(word), 1) if word == "accepted");
+    let gets_in: Vec<u64> = seeds.filter(accepted).collect();
+    assert!(!gets_in.is_empty(), "she never got in");
+    for seed in gets_in {
+        let (word, refunds) = presented(Ok(Footage::SeenBefore), seed);
+        assert!(word? != "accepted" && refunds == 0);
+        assert!(matches!(presented(Err(Reason::Internal), seed), (Err(_), 0)));
     }
     Ok(())
 }

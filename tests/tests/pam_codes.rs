@@ -276,7 +276,7 @@ fn framed(body: &[u8]) -> Vec<u8> {
 /// A `vultusd` in this process, which is root's. Where the module is told that root is the vault, a
 /// right answer lets in: so each wrong one is wrong by what it is named for.
 fn answers_of_others(machine: &Machine) -> Result {
-    let replies: [(&str, Reply, &str); 17] = [
+    let replies: [(&str, Reply, &str); 18] = [
         ("accepted", |q| verdict(q, Verdict::Accepted), SUCCESS),
         ("refused", |q| verdict(q, Verdict::Refused), AUTH_ERR),
         ("locked out", |q| verdict(q, Verdict::LockedOut { seconds: 30 }), MAXTRIES),
@@ -284,6 +284,15 @@ fn answers_of_others(machine: &Machine) -> Result {
         (
             "guidance, then accepted",
             |q| [bytes(&LoginReply::Guide(Guidance::HoldStill)), verdict(q, Verdict::Accepted)].concat(),
+            SUCCESS,
+        ),
+        (
+            "colours, then accepted",
+            |q| {
+                let colours = Guidance::COLOURS.map(|colour| bytes(&LoginReply::Guide(colour))).concat();
+                [colours, bytes(&LoginReply::Guide(Guidance::ScreenOff)), verdict(q, Verdict::Accepted)]
+                    .concat()
+            },
             SUCCESS,
         ),
         (
@@ -348,7 +357,7 @@ fn answers_of_others(machine: &Machine) -> Result {
         }
     }
     // The same right answers, where the vault is somebody else: `vultusd` has no say in this.
-    for (what, reply, _) in &replies[..5] {
+    for (what, reply, _) in &replies[..6] {
         let what = format!("{what}, by vultusd itself");
         asked(machine, &what, VAULT, 60, *reply, Then::HangUp, AUTHINFO_UNAVAIL)?;
     }
@@ -378,6 +387,9 @@ fn asked(
     let done = done?;
     if what.starts_with("guidance, then accepted") && words == SUCCESS {
         assert!(done.out.contains(Guidance::HoldStill.sentence()), "the person is told: {done:?}");
+    }
+    if what.starts_with("colours") {
+        assert!(!done.out.contains("screen"), "there is no screen to speak of: {done:?}");
     }
     Ok(())
 }

@@ -43,6 +43,7 @@ fn configuration(socket: &Path, uid: Uid) -> Configuration {
         daemon_uid: 0,
         services: Vec::new(),
         cameras: vec![CameraPlace { socket: socket.to_owned(), uid: uid.0 }],
+        camera_kinds: Default::default(),
         longest_attempt_ms: 20_000,
         longest_enrolment_ms: 20_000,
         camera_opening_ms: 20_000,

@@ -1,7 +1,7 @@
 //! One attempt: opens the state and the camera, shows its frames to a judgement, and gives a verdict. A failure
 //! is charged, and is on the disk, before the first comparison.
 //!
-//! Threat model: M2, M19, M34.
+//! Threat model: M2, M19, M34, M47.
 
 use std::sync::MutexGuard;
 use std::time::{Duration, Instant};
@@ -12,10 +12,12 @@ use vultus_ipc::camera::Spectrum;
 use vultus_ipc::{Deadline, Guidance, Reason, Verdict};
 use vultus_protocol::Liveness;
 use vultus_vision::Observer;
-use vultus_vision::liveness::Rule;
+use vultus_vision::liveness::replay::Footage;
+use vultus_vision::liveness::{Rule, Track};
 use zeroize::Zeroizing;
 
 use crate::VaultError;
+use crate::camera_kind::CameraKind;
 use crate::camera_link::CameraLink;
 use crate::clock::{Moment, SLEEP_MARGIN_MS, slept_ms};
 use crate::configuration::Configuration;
@@ -24,6 +26,7 @@ use crate::keys::{Keys, OpenState};
 use crate::liveness::Purpose;
 use crate::lockout::Admission;
 use crate::pairing::preferred;
+use crate::past;
 use crate::records::{CameraPairing, Template};
 use crate::watch::Watch;
 
@@ -44,6 +47,8 @@ pub struct Question<'a> {
     pub deadline: Deadline,
     /// What the face is to open.
     pub purpose: Purpose<'a>,
+    /// Whether the asker shows the colours of guidance, by its own word.
+    pub screen: bool,
 }
 
 /// This user was verified in this very attempt, a moment ago. Only an attempt makes one, and whatever signs
@@ -139,7 +144,7 @@ fn judge(
         return Err(Reason::NotEnrolled.into());
     }
     let rule = configuration.liveness.rule(question.purpose);
-    if rule == Rule::Refuse {
+    if rule == Rule::Refuse || !configuration.liveness.takes(question.screen) {
         return Err(Reason::NotAllowed.into());
     }
     let _looking = look()?;
@@ -158,10 +163,16 @@ fn judge(
         templates.iter().map(|(_, t)| t).filter(|t| t.camera == camera.id).collect();
     let link = CameraLink::open(&camera, configuration, question.deadline)?;
     let counter = Counter { state: &state, uid: question.uid };
-    let asking = Asking { rules: &configuration.liveness, rule };
+    let infrared = configuration.camera_kinds.kind(&camera.id, camera.spectrum) == CameraKind::Infrared;
+    // A camera that sees no colours sees none that a screen shows.
+    let screen = question.screen && camera.spectrum == Spectrum::Colour;
+    if !configuration.liveness.takes(screen) {
+        return Err(Reason::NotAllowed.into());
+    }
+    let asking = Asking { rules: &configuration.liveness, rule, screen, infrared };
     let enrolled = templates.iter().map(|t| (&t.mean, t.baseline));
     let judgement = Judgement::new(&counter, observer, question.uid, enrolled, asking)?;
-    let outcome = follow(judgement, Watch::new(&link, observer, question.deadline), asker)?;
+    let outcome = attend(judgement, Watch::new(&link, observer, question.deadline), asker)?;
     // The machine may have slept over the last frame's comparison.
     if slept_ms() > begun_slept_ms.saturating_add(SLEEP_MARGIN_MS) {
         return Err(Reason::Cancelled.into());
@@ -194,30 +205,84 @@ fn locked_out(state: &OpenState<'_>, uid: u32) -> Result<Option<u32>, VaultError
     }
 }
 
-/// Shows one frame after the other to the judgement, and the person what it says.
-fn follow(
-    mut judgement: Judgement<'_>,
+/// Follows an attempt to its end, and says what came of it. Whatever the end is, no colour outlives it.
+fn attend(
+    judgement: Judgement<'_>,
     mut watch: Watch<'_>,
     asker: &mut dyn Asker,
 ) -> Result<Outcome, VaultError> {
+    let outcome = follow(judgement, &mut watch, &mut Screen::of(asker))?;
+    outcome.guidance().into_iter().for_each(|guidance| watch.say(guidance, asker));
+    Ok(outcome)
+}
+
+/// Shows one frame after the other to the judgement, and the person what it says.
+fn follow(
+    mut judgement: Judgement<'_>,
+    watch: &mut Watch<'_>,
+    asker: &mut Screen<'_>,
+) -> Result<Outcome, VaultError> {
     loop {
         let step = match watch.next_look(asker) {
-            Ok(seen) => judgement.see(&seen)?,
+            Ok(seen) => match judgement.see(&seen) {
+                Ok(step) => step,
+                Err(e) => {
+                    judgement.left()?;
+                    return Err(e);
+                }
+            },
             // Seen, compared and not recognised in time is a refusal, not an absence.
-            Err(VaultError::Refused(Reason::NoFace)) => Step::Over(judgement.late().ok_or(Reason::NoFace)?),
-            Err(e) => return Err(e),
+            Err(VaultError::Refused(Reason::NoFace)) => Step::Over(judgement.late()?.ok_or(Reason::NoFace)?),
+            Err(e) => {
+                judgement.left()?;
+                return Err(e);
+            }
         };
         match step {
-            Step::Open(said) => said.into_iter().for_each(|guidance| watch.say(guidance, asker)),
-            Step::Over(outcome) => {
-                outcome.guidance().into_iter().for_each(|guidance| watch.say(guidance, asker));
-                return Ok(outcome);
+            Step::Open(said) => {
+                // Past the watch: a colour has its time, and may come again at once.
+                said.screen.into_iter().for_each(|colour| asker.guide(colour));
+                said.guidance.into_iter().for_each(|guidance| watch.say(guidance, asker));
             }
+            Step::Over(outcome) => return Ok(outcome),
         }
     }
 }
 
-/// The failures of one user, on the disk.
+/// Tells an asker that the colours are over which it was told to show: when this is dropped, at the latest.
+struct Screen<'a> {
+    asker: &'a mut dyn Asker,
+    coloured: bool,
+}
+
+impl<'a> Screen<'a> {
+    fn of(asker: &'a mut dyn Asker) -> Self {
+        Self { asker, coloured: false }
+    }
+}
+
+impl Asker for Screen<'_> {
+    fn guide(&mut self, guidance: Guidance) {
+        if guidance.is_for_screen() {
+            self.coloured = guidance != Guidance::ScreenOff;
+        }
+        self.asker.guide(guidance);
+    }
+
+    fn gone(&self) -> bool {
+        self.asker.gone()
+    }
+}
+
+impl Drop for Screen<'_> {
+    fn drop(&mut self) {
+        if self.coloured {
+            self.asker.guide(Guidance::ScreenOff);
+        }
+    }
+}
+
+/// The failures of one user, and what her attempts showed, on the disk.
 struct Counter<'a> {
     state: &'a OpenState<'a>,
     uid: u32,
@@ -239,6 +304,10 @@ impl Ledger for Counter<'_> {
             warn!(vultus_uid = self.uid; "a charge could not be refunded: {e}");
         }
     }
+
+    fn remember(&self, track: &Track) -> Result<Footage, VaultError> {
+        past::remember(self.state, self.uid, track)
+    }
 }
 
 #[cfg(test)]
@@ -256,6 +325,41 @@ mod tests {
             liveness: Liveness::Passive,
             at,
             slept_ms: 1_000,
+        }
+    }
+
+    /// An asker that only remembers.
+    #[derive(Default)]
+    struct Heard(Vec<Guidance>);
+
+    impl Asker for Heard {
+        fn guide(&mut self, guidance: Guidance) {
+            self.0.push(guidance);
+        }
+
+        fn gone(&self) -> bool {
+            false
+        }
+    }
+
+    /// What is heard where this is told, and then the attempt ends, by whatever.
+    fn heard(told: &[Guidance]) -> Vec<Guidance> {
+        let mut asker = Heard::default();
+        let mut screen = Screen::of(&mut asker);
+        told.iter().for_each(|guidance| screen.guide(*guidance));
+        drop(screen);
+        asker.0
+    }
+
+    #[test]
+    fn no_colour_outlives_its_attempt() {
+        use Guidance::{NodNow, ScreenBlue, ScreenOff, ScreenRed};
+        assert_eq!(heard(&[ScreenRed]), [ScreenRed, ScreenOff]);
+        assert_eq!(heard(&[ScreenRed, NodNow, ScreenBlue]), [ScreenRed, NodNow, ScreenBlue, ScreenOff]);
+        assert_eq!(heard(&[ScreenRed, ScreenOff, ScreenBlue]).last(), Some(&ScreenOff));
+        // Once is enough, and who was shown none hears of none.
+        for told in [&[ScreenRed, ScreenOff, NodNow][..], &[NodNow], &[]] {
+            assert_eq!(heard(told), told);
         }
     }
 

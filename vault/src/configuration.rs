@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::camera_kind::CameraKinds;
 use crate::liveness::LivenessRules;
 
 /// All of `vault.toml`.
@@ -34,6 +35,9 @@ pub struct Configuration {
     /// Where cameras are, in order of preference.
     #[serde(default)]
     pub cameras: Vec<CameraPlace>,
+    /// What is stated of single cameras: which of the grey ones see infrared light.
+    #[serde(default)]
+    pub camera_kinds: CameraKinds,
     /// The longest that an attempt may last, whatever its asker allows, in milliseconds.
     #[serde(default = "longest_attempt_ms")]
     pub longest_attempt_ms: u64,

@@ -7,8 +7,11 @@
 use vultus_ipc::{Guidance, Reason};
 use vultus_protocol::Liveness;
 use vultus_vision::liveness::continuity::Sameness;
+use vultus_vision::liveness::infrared::{Emitter, Light};
+use vultus_vision::liveness::replay::Footage;
 use vultus_vision::liveness::{
-    Assessment, Baseline, Cue, Demand, Failure, Progress, Rule, Sitting, Standing,
+    Assessment, Baseline, Cue, Demand, Failure, Physical, Physicality, Progress, Rule, Sitting, Standing,
+    Track,
 };
 use vultus_vision::{Embedding, FaceView, Observation, Observer};
 
@@ -28,12 +31,19 @@ const STRAIGHT: f32 = 15.0;
 const AJAR: f32 = 0.2;
 /// So many of these comparisons must agree where something was asked for, the last among them.
 const LEAST_SAME: u32 = 2;
+/// So many lit frames in a row must show this person before infrared light speaks for her: one more than make its
+/// evidence.
+const LEAST_LIT: u32 = 6;
 
 /// What is asked of the person besides the face.
 #[derive(Clone, Copy)]
 pub struct Asking<'a> {
     pub rules: &'a LivenessRules,
     pub rule: Rule,
+    /// Whether the person looks at a screen that shows what it is told to.
+    pub screen: bool,
+    /// Whether the camera sees infrared light, and lights every other frame or so by itself.
+    pub infrared: bool,
 }
 
 /// What an attempt came to.
@@ -76,16 +86,27 @@ impl Outcome {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
     /// More is to be seen; and this is to be said, if anything.
-    Open(Option<Guidance>),
+    Open(Said),
     Over(Outcome),
 }
 
-/// Where failures are counted.
+/// What is to be told while an attempt lasts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Said {
+    /// To the person.
+    pub guidance: Option<Guidance>,
+    /// To her screen: what it changes to at this very moment.
+    pub screen: Option<Guidance>,
+}
+
+/// Where failures are counted, and what attempts showed is remembered.
 pub trait Ledger {
     /// Counts a failure before anything is compared. Where it cannot be counted, nothing is compared.
     fn charge(&self) -> Result<(), VaultError>;
     /// Takes it back after a success.
     fn refund(&self);
+    /// Whether this was shown in an earlier attempt; from now on it was. Where it cannot be kept, nobody is accepted.
+    fn remember(&self, track: &Track) -> Result<Footage, VaultError>;
 }
 
 /// One attempt against the templates of one user.
@@ -97,6 +118,9 @@ pub struct Judgement<'a> {
     matcher: Matcher,
     baseline: Baseline,
     sitting: Sitting,
+    physical: Physical,
+    /// Lit frames in a row that showed this person, where infrared light may speak for her.
+    same_lit: u32,
     /// Nothing is compared before, by the frames' clock.
     compare_from_us: u64,
     matched: Option<Matched>,
@@ -129,6 +153,8 @@ impl<'a> Judgement<'a> {
             matcher,
             baseline,
             sitting: Sitting::new(baseline, None),
+            physical: Physical::default(),
+            same_lit: 0,
             compare_from_us: 0,
             matched: None,
         })
@@ -136,6 +162,16 @@ impl<'a> Judgement<'a> {
 
     /// Takes the next frame.
     pub fn see(&mut self, seen: &Seen) -> Result<Step, VaultError> {
+        match self.look(seen)? {
+            Step::Over(outcome) => Ok(Step::Over(self.over(outcome)?)),
+            open => Ok(open),
+        }
+    }
+
+    fn look(&mut self, seen: &Seen) -> Result<Step, VaultError> {
+        if let Some(step) = self.infrared(seen) {
+            return Ok(step);
+        }
         let said = match self.sitting.look(&seen.image, &seen.observation, seen.at_us) {
             // Before a face was compared, nothing was asked and there was nothing to fail: whoever comes begins
             // anew.
@@ -147,17 +183,65 @@ impl<'a> Judgement<'a> {
             Standing::Open(Progress::Prompt(action)) => Some(liveness::prompt(action)),
             _ => shortfall(&seen.observation),
         };
+        let same_lit = std::mem::take(&mut self.same_lit);
         let outcome = match &seen.observation {
-            Observation::Usable(view) => self.judge(seen, view)?,
+            Observation::Usable(view) => self.judge(seen, view, same_lit)?,
             Observation::Unusable(..) => None,
         };
-        Ok(outcome.map_or(Step::Open(said), Step::Over))
+        let screen = self.sitting.screen(seen.at_us).map(liveness::shown);
+        Ok(outcome.map_or(Step::Open(Said { guidance: said, screen }), Step::Over))
+    }
+
+    /// Looks at what an infrared camera shows besides the face: an attack, or a frame that nothing lit and that is no
+    /// picture for other eyes.
+    fn infrared(&mut self, seen: &Seen) -> Option<Step> {
+        if !self.asking.infrared {
+            return None;
+        }
+        let view = match &seen.observation {
+            Observation::Usable(view) | Observation::Unusable(_, Some(view)) => Some(view),
+            Observation::Unusable(_, None) => None,
+        };
+        let light = self.physical.look_infrared(&seen.image, view, seen.at_us, Emitter::ByItself);
+        match self.physical.verdict() {
+            Physicality::Attack(cue) if self.matcher.begun() => Some(Step::Over(Outcome::Attack(cue))),
+            // Before a face was compared, whoever comes begins anew.
+            Physicality::Attack(_) => {
+                self.physical = Physical::default();
+                None
+            }
+            _ if light == Light::Unlit => Some(Step::Open(Said { guidance: None, screen: None })),
+            _ => None,
+        }
     }
 
     /// What the attempt comes to where time runs out; nothing where no face was compared.
-    pub fn late(&self) -> Option<Outcome> {
+    pub fn late(&self) -> Result<Option<Outcome>, VaultError> {
         let late = if self.matched.is_some() { Outcome::NotLive(Failure::TooLate) } else { Outcome::Other };
-        self.matcher.begun().then_some(late)
+        self.matcher.begun().then(|| self.over(late)).transpose()
+    }
+
+    /// Remembers what was shown until whoever asked went away, or the camera did: else that would be the way to show
+    /// it again.
+    pub fn left(&self) -> Result<(), VaultError> {
+        if self.matcher.begun() { self.footage().map(|_| ()) } else { Ok(()) }
+    }
+
+    /// What was shown is remembered before anybody is told what came of it. What was shown before is not accepted.
+    fn over(&self, outcome: Outcome) -> Result<Outcome, VaultError> {
+        match (outcome, self.footage()?) {
+            (Outcome::Accepted(..), Footage::SeenBefore) => Ok(Outcome::NotLive(Failure::SeenBefore)),
+            (Outcome::Accepted(..), Footage::New) => {
+                self.ledger.refund();
+                Ok(outcome)
+            }
+            _ => Ok(outcome),
+        }
+    }
+
+    /// Where nothing was asked, resting alike is no sign of footage.
+    fn footage(&self) -> Result<Footage, VaultError> {
+        if self.sitting.asks() { self.ledger.remember(self.sitting.track()) } else { Ok(Footage::New) }
     }
 
     /// The liveness so far, for measurement.
@@ -166,7 +250,7 @@ impl<'a> Judgement<'a> {
     }
 
     /// What one usable frame decides, if anything.
-    fn judge(&mut self, seen: &Seen, view: &FaceView) -> Result<Option<Outcome>, VaultError> {
+    fn judge(&mut self, seen: &Seen, view: &FaceView, same_lit: u32) -> Result<Option<Outcome>, VaultError> {
         if let Some(Matched { place, last_us, .. }) = self.matched {
             let over = self.sitting.standing(seen.at_us) == Standing::Answered;
             let due = over || seen.at_us.saturating_sub(last_us) >= SAME_EVERY_US;
@@ -179,10 +263,11 @@ impl<'a> Judgement<'a> {
             let same = self.matcher.same(place, &probe);
             self.sitting.identity(same, seen.at_us);
             self.matched = Some(Matched { place, last_us: seen.at_us, same });
+            self.same_lit = if same == Sameness::Same { same_lit + 1 } else { 0 };
         } else if let Some(refused) = self.compare(seen, view)? {
             return Ok(Some(refused));
         }
-        self.end(seen.at_us)
+        self.end(seen, view)
     }
 
     /// Straight enough to be recognised, and with the mouth nearly closed.
@@ -202,11 +287,8 @@ impl<'a> Judgement<'a> {
         if !self.matcher.begun() {
             self.ledger.charge()?;
             // Not sooner: nobody sees for nothing what would be asked. It begins anew, since a disk takes time.
-            let asked = match self.asking.rule {
-                Rule::Active | Rule::ByCamera => Some(self.asking.rules.challenge(self.uid)?),
-                Rule::Passive | Rule::Refuse => None,
-            };
-            self.sitting = Sitting::new(self.baseline, asked);
+            self.sitting = self.begun()?;
+            self.physical = Physical::default();
         }
         match self.matcher.compare(&probe) {
             Decision::Accepted(place) => {
@@ -220,8 +302,31 @@ impl<'a> Judgement<'a> {
         Ok(None)
     }
 
+    /// What is asked of whoever is compared.
+    fn begun(&self) -> Result<Sitting, VaultError> {
+        let Asking { rules, rule, screen, infrared } = self.asking;
+        Ok(match rule {
+            // Infrared light may spare her an action.
+            Rule::ByCamera if infrared => Sitting::new(self.baseline, None),
+            Rule::Active | Rule::ByCamera => Sitting::new(self.baseline, Some(rules.challenge(self.uid)?))
+                .with_flash(if screen { rules.flash()? } else { None }),
+            Rule::Passive | Rule::Refuse => {
+                Sitting::new(self.baseline, None).with_flash(if screen { rules.flash()? } else { None })
+            }
+        })
+    }
+
+    /// What physical cues say of this person: a head that was not compared in all of those frames may be another's.
+    fn physicality(&self) -> Physicality {
+        match self.physical.verdict() {
+            Physicality::Present if self.same_lit < LEAST_LIT => Physicality::None,
+            physicality => physicality,
+        }
+    }
+
     /// The end, where this very frame showed the person and nothing is left to be done.
-    fn end(&mut self, at_us: u64) -> Result<Option<Outcome>, VaultError> {
+    fn end(&mut self, seen: &Seen, view: &FaceView) -> Result<Option<Outcome>, VaultError> {
+        let at_us = seen.at_us;
         let Some(Matched { place, last_us, same }) = self.matched else {
             return Ok(None);
         };
@@ -232,12 +337,23 @@ impl<'a> Judgement<'a> {
             _ => return Ok(None),
         }
         let asked = self.sitting.asks();
+        let physicality = self.physicality();
+        let waits = self.physical.is_open(at_us) || self.physical.verdict() != physicality;
+        if self.asking.rule == Rule::ByCamera && !asked && waits {
+            return Ok(None);
+        }
+        if !self.observer.seems_live(&seen.image, view)? {
+            return Ok(Some(Outcome::Attack(Cue::Network)));
+        }
         let evidence = match self.sitting.finish(if asked { LEAST_SAME } else { 1 }) {
             Err(failure) => return Ok(Some(Outcome::NotLive(failure))),
-            Ok(Assessment::Attack(cue)) => return Ok(Some(Outcome::Attack(cue))),
-            Ok(Assessment::Unsuspicious(evidence)) => evidence,
+            Ok(others) => match physicality.joined(others) {
+                Assessment::Attack(cue) => return Ok(Some(Outcome::Attack(cue))),
+                Assessment::Unsuspicious(evidence) => evidence,
+            },
         };
-        // No passive cue has a bound yet: that none spoke against it is nothing to sign.
+        // That no passive cue spoke against it, or that infrared light spoke for it by bounds that no real camera was
+        // there to set, is nothing to sign.
         let liveness = if asked { Liveness::Active } else { Liveness::None };
         match self.asking.rule.demand(evidence, self.asking.rules.actions()) {
             Demand::Refuse => Ok(Some(Outcome::NotLive(Failure::Unsettled))),
@@ -246,10 +362,7 @@ impl<'a> Judgement<'a> {
                 self.sitting.ask(self.asking.rules.challenge(self.uid)?);
                 Ok(None)
             }
-            Demand::Challenge(_) | Demand::Nothing => {
-                self.ledger.refund();
-                Ok(Some(Outcome::Accepted(place, liveness)))
-            }
+            Demand::Challenge(_) | Demand::Nothing => Ok(Some(Outcome::Accepted(place, liveness))),
         }
     }
 }

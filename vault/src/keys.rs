@@ -12,7 +12,7 @@ use vultus_tpm::Tpm;
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::lockout::Counter;
-use crate::records::{CameraPairing, Kind, RowName, Template, VERSION, from_bytes, to_bytes};
+use crate::records::{CameraPairing, Kind, Past, RowName, Template, VERSION, from_bytes, to_bytes};
 use crate::store::{Change, SealedRow, Store};
 use crate::{VaultError, random};
 
@@ -86,19 +86,43 @@ impl OpenState<'_> {
         self.store.change(&[Change::Put(row)])
     }
 
-    /// Keeps a new face, and the counter that belongs to it.
+    /// What a user's attempts showed. Faces without it mean that somebody removed it.
+    pub fn past(&self, uid: u32) -> Result<Past, VaultError> {
+        match self.store.get(past_row(uid))? {
+            Some(row) => Past::from_bytes(&self.open_row(row)?),
+            None if self.store.list(Kind::Template, uid)?.is_empty() => Past::empty(),
+            None => Err(VaultError::Altered),
+        }
+    }
+
+    pub fn put_past(&self, uid: u32, past: &Past) -> Result<(), VaultError> {
+        let row = self.seal_row(past_row(uid), past.to_bytes()?)?;
+        self.store.change(&[Change::Put(row)])
+    }
+
+    /// Keeps a new face, and the counter and the past that belong to it.
     pub fn put_template(&self, uid: u32, face: u32, template: &Template) -> Result<(), VaultError> {
-        let counter = self.counter(uid)?;
+        let (counter, past) = (self.counter(uid)?, self.past(uid)?);
         let rows = [
             self.seal_row(RowName::new(Kind::Counter, uid, 0), to_bytes(&counter)?)?,
+            self.seal_row(past_row(uid), past.to_bytes()?)?,
             self.seal_row(RowName::new(Kind::Template, uid, face), template.to_bytes()?)?,
         ];
         self.store.change(&rows.map(Change::Put))
     }
 
+    /// Deletes faces, and with any of them all that attempts showed: that is not told apart by face.
     pub fn delete_templates(&self, uid: u32, faces: &[u32]) -> Result<(), VaultError> {
-        let changes: Vec<Change> =
+        let deleted = |row: &SealedRow| faces.iter().any(|face| i64::from(*face) == row.name.item);
+        let none_left = self.store.list(Kind::Template, uid)?.iter().all(deleted);
+        let mut changes: Vec<Change> =
             faces.iter().map(|&face| Change::Delete(RowName::new(Kind::Template, uid, face))).collect();
+        changes.push(if none_left {
+            Change::Delete(past_row(uid))
+        } else {
+            // The faces that are left need one.
+            Change::Put(self.seal_row(past_row(uid), Past::empty()?.to_bytes()?)?)
+        });
         self.store.change(&changes)?;
         self.store.scrub()
     }
@@ -198,6 +222,18 @@ impl OpenState<'_> {
             .map_err(|_| VaultError::Altered)?;
         Ok(bytes)
     }
+}
+
+#[cfg(test)]
+impl<'a> OpenState<'a> {
+    /// Under a key that no TPM keeps.
+    pub fn under(store: &'a Store, key: &[u8; 32]) -> Self {
+        Self { store, cipher: Aes256Gcm::new(key.into()) }
+    }
+}
+
+fn past_row(uid: u32) -> RowName {
+    RowName::new(Kind::Past, uid, 0)
 }
 
 /// What a row is authenticated with.

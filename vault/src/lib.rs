@@ -7,6 +7,7 @@
 //! ```
 
 pub mod attempt;
+pub mod camera_kind;
 pub mod camera_link;
 pub mod ceremony;
 pub mod clock;
@@ -18,6 +19,7 @@ pub mod liveness;
 pub mod lockout;
 pub mod matching;
 pub mod pairing;
+pub mod past;
 pub mod records;
 pub mod server;
 pub mod store;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer};
 use vultus_ipc::Guidance;
 use vultus_protocol::Liveness;
 use vultus_vision::liveness::challenge::LEAST_ABLE;
+use vultus_vision::liveness::flash::{Colour, FlashSequence, Screen};
 use vultus_vision::liveness::{Action, ActionSet, Challenge, Failure, Rule};
 
 use crate::{VaultError, random};
@@ -29,6 +30,8 @@ pub struct LivenessRules {
     /// How many actions a challenge has.
     #[serde(deserialize_with = "actions")]
     actions: usize,
+    /// Whether a screen that says that it can is asked to show colours.
+    flash: FlashWord,
     /// Actions that a user, by number, cannot do. The others must be enough to choose from.
     #[serde(deserialize_with = "unable")]
     unable: BTreeMap<u32, ActionSet>,
@@ -43,6 +46,7 @@ impl Default for LivenessRules {
             application: by_camera,
             server: by_camera,
             actions: 1,
+            flash: FlashWord::WhereShown,
             unable: BTreeMap::new(),
         }
     }
@@ -56,6 +60,17 @@ enum Word {
     Active,
     ByCamera,
     Passive,
+}
+
+/// When colours are shown, as it is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum FlashWord {
+    Never,
+    /// To whoever looks at a screen that shows them.
+    WhereShown,
+    /// And nobody else is taken.
+    Always,
 }
 
 /// What a face is to open.
@@ -77,9 +92,9 @@ impl LivenessRules {
         };
         match (word, purpose) {
             (Word::Refuse, _) => Rule::Refuse,
-            (Word::Active, _) | (_, Purpose::Server(Liveness::Active)) => Rule::Active,
             // Passive cues alone are nothing that a server could rest on.
-            (Word::ByCamera, _) | (_, Purpose::Server(Liveness::Passive)) => Rule::ByCamera,
+            (Word::Active, _) | (_, Purpose::Server(Liveness::Active | Liveness::Passive)) => Rule::Active,
+            (Word::ByCamera, _) => Rule::ByCamera,
             (Word::Passive, _) => Rule::Passive,
         }
     }
@@ -90,6 +105,19 @@ impl LivenessRules {
         let drawn = Challenge::draw(&random()?, self.actions, able);
         // Both are checked when the configuration is read.
         drawn.ok_or(VaultError::NoRandom)
+    }
+
+    /// Colours that nobody knew before, where any are to be shown.
+    pub fn flash(&self) -> Result<Option<FlashSequence>, VaultError> {
+        match self.flash {
+            FlashWord::Never => Ok(None),
+            FlashWord::WhereShown | FlashWord::Always => Ok(Some(FlashSequence::draw(&random()?))),
+        }
+    }
+
+    /// Whether a face is taken of whom no screen lights.
+    pub fn takes(&self, screen: bool) -> bool {
+        screen || self.flash != FlashWord::Always
     }
 
     /// The rules of a vault without configuration, with so many actions; none where those are out of bounds.
@@ -138,6 +166,19 @@ pub fn prompt(action: Action) -> Guidance {
     }
 }
 
+/// What her screen is told.
+pub fn shown(screen: Screen) -> Guidance {
+    match screen {
+        Screen::Off => Guidance::ScreenOff,
+        Screen::Shows(Colour::Red) => Guidance::ScreenRed,
+        Screen::Shows(Colour::Yellow) => Guidance::ScreenYellow,
+        Screen::Shows(Colour::Green) => Guidance::ScreenGreen,
+        Screen::Shows(Colour::Cyan) => Guidance::ScreenCyan,
+        Screen::Shows(Colour::Blue) => Guidance::ScreenBlue,
+        Screen::Shows(Colour::Magenta) => Guidance::ScreenMagenta,
+    }
+}
+
 /// What the person is told of a failure.
 pub fn explanation(failure: Failure) -> Guidance {
     match failure {
@@ -172,6 +213,7 @@ mod tests {
             "logins = 'passive'",
             "actions = 0",
             "actions = 5",
+            "flash = 'sometimes'",
             "unable = { 7 = ['wink'] }",
             "unable = { alice = ['nod'] }",
             "unable = { 7 = ['nod', 'shake', 'open-mouth'] }",
@@ -184,13 +226,24 @@ mod tests {
     fn a_server_may_ask_for_more_and_never_for_less() {
         let rules = read("server = 'passive'\nlogin = 'active'\nservices = { xlock = 'passive' }").unwrap();
         assert_eq!(rules.rule(Purpose::Server(Liveness::None)), Rule::Passive);
-        assert_eq!(rules.rule(Purpose::Server(Liveness::Passive)), Rule::ByCamera);
+        assert_eq!(rules.rule(Purpose::Server(Liveness::Passive)), Rule::Active);
         assert_eq!(rules.rule(Purpose::Server(Liveness::Active)), Rule::Active);
         assert_eq!(rules.rule(Purpose::Login("login")), Rule::Active);
         assert_eq!(rules.rule(Purpose::Login("xlock")), Rule::Passive);
         assert_eq!(rules.rule(Purpose::Application), Rule::ByCamera);
         let refusing = read("server = 'refuse'").unwrap();
         assert_eq!(refusing.rule(Purpose::Server(Liveness::Active)), Rule::Refuse);
+    }
+
+    #[test]
+    fn colours_are_those_that_guidance_names() {
+        for colour in Colour::ALL {
+            assert_eq!(shown(Screen::Shows(colour)).colour(), Some(colour.rgb()));
+        }
+        let rules = |flash: &str| read(&format!("flash = '{flash}'")).unwrap();
+        assert!(rules("never").flash().unwrap().is_none() && rules("never").takes(false));
+        assert!(rules("where-shown").flash().unwrap().is_some() && rules("where-shown").takes(false));
+        assert!(rules("always").takes(true) && !rules("always").takes(false));
     }
 
     #[test]

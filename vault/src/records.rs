@@ -8,6 +8,7 @@ use vultus_ipc::vault::FaceRecord;
 use vultus_vision::Embedding;
 use vultus_vision::embed::LENGTH;
 use vultus_vision::liveness::Baseline;
+use vultus_vision::liveness::replay::Digest;
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::VaultError;
@@ -27,6 +28,8 @@ pub enum Kind {
     Account = 7,
     /// The key of an audience's assertions.
     Audience = 8,
+    /// What a user's attempts showed.
+    Past = 9,
 }
 
 /// Names one row. It is authenticated with the row's content.
@@ -48,7 +51,7 @@ impl RowName {
 }
 
 /// The format of a record's content: part of what is authenticated with it.
-pub const VERSION: i64 = 3;
+pub const VERSION: i64 = 4;
 
 /// One enrolled face. Wiped when dropped; no copy.
 pub struct Template {
@@ -201,6 +204,73 @@ struct CameraBody {
     camera_key: ByteVec,
     #[n(5)]
     vault_key: ByteVec,
+}
+
+/// The most attempts of a past, and the most digests of one: 14 seconds.
+pub const MOST_ATTEMPTS: usize = 64;
+pub const MOST_DIGESTS: usize = 64;
+/// Bytes of a digest.
+const DIGEST: usize = 32;
+
+/// How faces moved in a user's newest attempts, under a key of hers that is nowhere else. Wiped when dropped.
+pub struct Past {
+    /// Random, made with the record.
+    pub key: Zeroizing<[u8; 32]>,
+    /// The digests of each attempt; the oldest attempt first, and of each the oldest digest.
+    pub attempts: Vec<Vec<Digest>>,
+}
+
+impl Past {
+    /// Of nobody so far.
+    pub fn empty() -> Result<Self, VaultError> {
+        Ok(Self { key: Zeroizing::new(crate::random()?), attempts: Vec::new() })
+    }
+
+    pub fn to_bytes(&self) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+        let joined = |attempt: &Vec<Digest>| {
+            let mut bytes = Vec::with_capacity(attempt.len() * DIGEST);
+            attempt.iter().for_each(|digest| bytes.extend_from_slice(digest.as_bytes()));
+            ByteVec::from(bytes)
+        };
+        let attempts = self.attempts.iter().map(joined).collect();
+        let mut body = PastBody { key: (*self.key).into(), attempts };
+        let bytes = to_bytes(&body);
+        body.wipe();
+        bytes
+    }
+
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, VaultError> {
+        let mut body: PastBody = from_bytes(bytes)?;
+        let key = Zeroizing::new(*body.key);
+        let fits = body.attempts.len() <= MOST_ATTEMPTS;
+        let attempts: Option<Vec<Vec<Digest>>> = body.attempts.iter().map(|a| digests_of(a)).collect();
+        body.wipe();
+        let attempts = attempts.filter(|_| fits).ok_or(VaultError::Altered)?;
+        Ok(Self { key, attempts })
+    }
+}
+
+/// The digests of one attempt; nothing where they are not whole, or too many.
+fn digests_of(bytes: &[u8]) -> Option<Vec<Digest>> {
+    let (digests, rest) = bytes.as_chunks::<DIGEST>();
+    let fits = rest.is_empty() && digests.len() <= MOST_DIGESTS;
+    fits.then(|| digests.iter().map(|digest| Digest::from_bytes(*digest)).collect())
+}
+
+#[derive(Encode, Decode, CborLen)]
+struct PastBody {
+    #[n(0)]
+    key: ByteArray<32>,
+    /// Of each attempt its digests, one after the other.
+    #[n(1)]
+    attempts: Vec<ByteVec>,
+}
+
+impl PastBody {
+    fn wipe(&mut self) {
+        self.key.zeroize();
+        self.attempts.iter_mut().for_each(|attempt| attempt.zeroize());
+    }
 }
 
 pub fn to_bytes<T: Encode<()> + CborLen<()>>(value: &T) -> Result<Zeroizing<Vec<u8>>, VaultError> {

@@ -140,8 +140,8 @@ impl Vault {
         match request {
             VaultRequest::Status if role.daemon || role.root => Ok(VaultReply::Status(self.status())),
             VaultRequest::Cameras if role.daemon || role.root => self.cameras(),
-            VaultRequest::Verify { uid, camera, wait_ms } if role.daemon => {
-                self.verify(uid, camera.as_deref(), wait_ms, &mut Caller { connection })
+            VaultRequest::Verify { uid, camera, wait_ms, screen } if role.daemon => {
+                self.verify(uid, camera.as_deref(), wait_ms, screen, &mut Caller { connection })
             }
             VaultRequest::Enroll { uid, label, camera, ticket, wait_ms } if role.daemon => {
                 checked_label(&label)?;
@@ -240,11 +240,13 @@ impl Vault {
         uid: u32,
         camera: Option<&str>,
         wait_ms: u32,
+        screen: bool,
         asker: &mut dyn Asker,
     ) -> Result<VaultReply, VaultError> {
         checked_camera(camera)?;
         let deadline = deadline(wait_ms, self.configuration.longest_attempt_ms);
-        let question = Question { uid, camera, face: None, deadline, purpose: Purpose::Application };
+        let purpose = Purpose::Application;
+        let question = Question { uid, camera, face: None, deadline, purpose, screen };
         let look = || self.look_soon();
         let judged = verify(&self.keys, &self.configuration, &self.observer, &question, &look, asker);
         Ok(VaultReply::Judged(verdict_of(judged)))
@@ -271,7 +273,9 @@ impl Vault {
         }
         let deadline = deadline(question.wait_ms, self.configuration.longest_attempt_ms);
         let purpose = Purpose::Login(&question.service);
-        let attempt = Question { uid: question.uid, camera: None, face: None, deadline, purpose };
+        let uid = question.uid;
+        // A login has no screen that could show anything but its prompt.
+        let attempt = Question { uid, camera: None, face: None, deadline, purpose, screen: false };
         // A login waits for whoever looks: those have deadlines too.
         let look = || self.look(deadline);
         let mut asker = LoginAsker { asker };

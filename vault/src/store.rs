@@ -230,11 +230,11 @@ fn check_folder(folder: &Path) -> Result<(), VaultError> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
     /// What somebody who can write the file puts into it.
-    fn tamper(folder: &Path, sql: &'static str) {
+    pub(crate) fn tamper(folder: &Path, sql: &'static str) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(async {
             let file = SqliteConnectOptions::new().filename(folder.join("vault.db"));
@@ -244,7 +244,7 @@ mod tests {
         });
     }
 
-    fn folder() -> tempfile::TempDir {
+    pub(crate) fn folder() -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
         std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o700)).unwrap();
         folder
@@ -258,7 +258,8 @@ mod tests {
         store.get(row(0).name).unwrap().map(|row| row.content[0])
     }
 
-    const KEEPS_COUNTERS: &str = "CREATE TRIGGER t BEFORE UPDATE ON sealed BEGIN SELECT RAISE(IGNORE); END";
+    pub(crate) const KEEPS_COUNTERS: &str =
+        "CREATE TRIGGER t BEFORE UPDATE ON sealed BEGIN SELECT RAISE(IGNORE); END";
     const KEEPS_ROWS: &str = "CREATE TRIGGER t BEFORE DELETE ON sealed BEGIN SELECT RAISE(IGNORE); END";
     const PUTS_BACK: &str = "CREATE TRIGGER t AFTER UPDATE ON sealed BEGIN
         UPDATE sealed SET content = OLD.content WHERE rowid = NEW.rowid; END";

@@ -6,6 +6,7 @@ use crate::VisionError;
 use crate::detect::{Detection, Detector};
 use crate::embed::{Embedder, Embedding};
 use crate::image::Image;
+use crate::liveness::network::LivenessNetwork;
 use crate::manifest::Models;
 use crate::mesh::{Mesh, Mesher};
 use crate::pose::Pose;
@@ -32,11 +33,12 @@ pub struct FaceView {
     pub quality: Quality,
 }
 
-/// The three networks, loaded.
+/// The networks, loaded.
 pub struct Observer {
     detector: Detector,
     mesher: Mesher,
     embedder: Embedder,
+    liveness: Option<LivenessNetwork>,
 }
 
 impl Observer {
@@ -45,6 +47,7 @@ impl Observer {
             detector: Detector::load(&models.detector)?,
             mesher: Mesher::load(&models.mesh)?,
             embedder: Embedder::load(&models.embedder)?,
+            liveness: LivenessNetwork::enabled(models)?,
         })
     }
 
@@ -71,6 +74,12 @@ impl Observer {
             None => Observation::Usable(view),
             Some(reason) => Observation::Unusable(reason, Some(view)),
         })
+    }
+
+    /// Whether the network that the manifest enables takes the face for a live one; of none, nothing is said against
+    /// it.
+    pub fn seems_live(&self, image: &Image, view: &FaceView) -> Result<bool, VisionError> {
+        self.liveness.as_ref().map_or(Ok(true), |network| network.is_live(image, view))
     }
 
     /// All faces of a picture, most certain first, for measurement.

@@ -131,6 +131,7 @@ pub fn fuzz_briefly() -> Result<()> {
         "protocol_packets",
         "protocol_sealed",
         "tpm_structures",
+        "video_file",
     ] {
         let mut fuzz = Command::new("cargo");
         // The sanitizer's flags are unstable; the toolchain ships what they need.

@@ -32,16 +32,11 @@ enum Task {
     /// All tests.
     Test,
     /// Present simulated people and attackers to the vault's judgement, and count who gets in. Goes on where it was
-    /// stopped.
+    /// stopped. All arguments are those of `vultus-liveness`: see `--help`.
+    #[command(disable_help_flag = true)]
     Liveness {
-        #[arg(long)]
-        json: bool,
-        /// Presentations of each kind.
-        #[arg(long, default_value_t = 20)]
-        tries: u64,
-        /// Actions that are asked for in each.
-        #[arg(long, default_value_t = 1)]
-        actions: u64,
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
     },
     /// Formatting, clippy, licences, advisories and the rules of the dependency graph.
     Lint {
@@ -89,11 +84,9 @@ fn run(task: Task) -> Result<()> {
             shell::run(if json { demo.arg("--json") } else { &mut demo })
         }
         Task::Test => test(),
-        Task::Liveness { json, tries, actions } => {
+        Task::Liveness { arguments } => {
             prepare()?;
-            let mut present = std::process::Command::new("target/debug/vultus-liveness");
-            present.args(["--tries", &tries.to_string(), "--actions", &actions.to_string()]);
-            shell::run(if json { present.arg("--json") } else { &mut present })
+            shell::run(std::process::Command::new("target/debug/vultus-liveness").args(arguments))
         }
         Task::Lint { advisories } => lint::all(advisories.as_deref()),
         Task::Bench { what, json } => {

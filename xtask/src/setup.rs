@@ -7,7 +7,7 @@ use crate::{Result, shell};
 /// For building.
 const BUILD: [&str; 6] = ["libtss2-dev", "libpam0g-dev", "libclang-dev", "clang", "pkg-config", "gcc"];
 /// For the demo, the tests and the benchmarks.
-const RUN: [&str; 17] = [
+const RUN: [&str; 18] = [
     "swtpm",
     "swtpm-tools",
     "tpm2-tools",
@@ -25,6 +25,9 @@ const RUN: [&str; 17] = [
     "postgresql",
     "chromium",
     "openssl",
+    // Decodes the clip of the tests, and videos that `vultus evaluate` is given. Nothing that takes part in a
+    // login runs it.
+    "ffmpeg",
 ];
 /// In a package of its own since Debian 13; part of another before.
 const SWTPM_TCTI: &str = "libtss2-tcti-swtpm0";

@@ -49,7 +49,7 @@ impl Dataset {
 }
 
 /// What is in a folder, by name, without what is hidden: other systems leave thumbnails there.
-fn entries(folder: &Path) -> Result<Vec<PathBuf>, EvaluateError> {
+pub(super) fn entries(folder: &Path) -> Result<Vec<PathBuf>, EvaluateError> {
     let failed = |source| EvaluateError::Unreadable { path: folder.to_path_buf(), source };
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(failed)? {

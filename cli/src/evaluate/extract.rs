@@ -100,7 +100,8 @@ fn work(
     }
 }
 
-fn decode(path: &Path) -> Option<Image> {
+/// None of a file that is no picture, or too large a one.
+pub(super) fn decode(path: &Path) -> Option<Image> {
     let picture = upright(path).ok()?.into_rgb8();
     let (width, height) = picture.dimensions();
     Image::from_rgb(width, height, picture.into_raw()).ok()

@@ -1,5 +1,6 @@
-//! `vultus evaluate recognition`: turns anyone's pictures into error rates with intervals. It measures
-//! what the product would decide, and decides nothing about anybody.
+//! `vultus evaluate`: turns anyone's pictures into error rates with intervals. It measures what the product
+//! would decide, and decides nothing about anybody. Recognition is measured here; [`liveness`] and the guide
+//! through recordings for it, [`capture`], have folders of their own.
 //!
 //! ```text
 //! folder, pairs.txt → dataset → extract → recognition, pair_accuracy → statistics, interval → report
@@ -9,9 +10,11 @@ use std::path::PathBuf;
 
 use vultus_vision::{Models, Observer, VisionError};
 
+pub mod capture;
 mod dataset;
 mod extract;
 pub mod interval;
+pub mod liveness;
 mod pair_accuracy;
 mod pairs;
 mod recognition;
@@ -54,6 +57,39 @@ pub enum EvaluateError {
     /// Name a folder that holds a folder for each person.
     #[error("{} holds no folders with jpg, jpeg or png pictures", .0.display())]
     NoPictures(PathBuf),
+    /// Name a folder that holds a folder for each kind of presentation.
+    #[error("{} holds no videos or pictures in bona-fide/ or in a folder for a kind of attack", .0.display())]
+    NoPresentations(PathBuf),
+    /// Rename it.
+    #[error("{} has a name that is no text", .0.display())]
+    Unnameable(PathBuf),
+    /// Install the program, or convert the videos.
+    #[error("{0} and others of its kind need the program ffmpeg: install the package ffmpeg")]
+    NoFfmpeg(String),
+    /// Name another file for the records, or mend this one.
+    #[error("records cannot be kept in {}: {source}", .path.display())]
+    Records { path: PathBuf, source: std::io::Error },
+    /// Name another folder for the plots.
+    #[error("plots cannot be written to {}: {source}", .path.display())]
+    Plots { path: PathBuf, source: std::io::Error },
+    /// Of recordings: another folder is needed, or rights in this one.
+    #[error("recordings cannot be kept in {}: {source}", .path.display())]
+    Unwritable { path: PathBuf, source: std::io::Error },
+    /// Close the folder to others, or name another.
+    #[error("{} is open to others, and faces will be in it: chmod 700, or name a new folder", .0.display())]
+    OpenToOthers(PathBuf),
+    /// Nothing was recorded.
+    #[error("nothing is recorded without consent")]
+    NoConsent,
+    #[error("{0:?} is no name of a kind: small letters, digits and hyphens, 40 at most")]
+    KindName(String),
+    #[error("a recording has {} to {} seconds", .0.start(), .0.end())]
+    Seconds(std::ops::RangeInclusive<u32>),
+    /// End: there is nobody to guide.
+    #[error("the terminal failed: {0}")]
+    Terminal(#[source] std::io::Error),
+    #[error("the random generator of the system failed")]
+    NoRandom,
     /// Set the models up again.
     #[error(transparent)]
     Vision(#[from] VisionError),

@@ -71,15 +71,28 @@ impl Camera {
         Ok(self.shared.claims().release(&self.record.id, &caller.name)?)
     }
 
+    /// The caller says whether it shows, all over its window, the colours that `Guidance` names: the next
+    /// verification or ceremony may then flash them, twice a second. Not, unless it was said; forgotten with
+    /// the claim.
+    async fn shows_colours(
+        &self,
+        shows: bool,
+        #[zbus(connection)] bus: &Connection,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<(), Error> {
+        let caller = self.shared.caller(bus, &header).await?;
+        Ok(self.shared.claims().shows_colours(&self.record.id, &caller.name, shows)?)
+    }
+
     /// Starts to verify the claimed user; the result comes as `VerifyStatus`.
     async fn verify_start(
         &self,
         #[zbus(connection)] bus: &Connection,
         #[zbus(header)] header: Header<'_>,
     ) -> Result<(), Error> {
-        let (caller, uid) = self.sitter(bus, &header).await?;
+        let (caller, uid, screen) = self.sitter(bus, &header).await?;
         let wait_ms = self.shared.configuration.verify_ms;
-        let request = VaultRequest::Verify { uid, camera: Some(self.record.id.clone()), wait_ms };
+        let request = VaultRequest::Verify { uid, camera: Some(self.record.id.clone()), wait_ms, screen };
         info!(vultus_uid = uid, vultus_caller = caller.name.as_str(); "verification begins");
         self.start(bus, &caller.name, Operation::Verify, request, wait_ms).await
     }
@@ -275,14 +288,20 @@ impl Camera {
 }
 
 impl Camera {
-    /// The caller that has claimed this camera, and the user to be verified: its own, unless it is root.
-    pub(super) async fn sitter(&self, bus: &Connection, header: &Header<'_>) -> Result<(Caller, u32), Error> {
+    /// The caller that has claimed this camera, the user to be verified (its own, unless it is root), and
+    /// whether the caller shows colours.
+    pub(super) async fn sitter(
+        &self,
+        bus: &Connection,
+        header: &Header<'_>,
+    ) -> Result<(Caller, u32, bool), Error> {
         let caller = self.shared.caller(bus, header).await?;
         let uid = self.shared.claims().idle(&self.record.id, &caller.name)?;
+        let screen = self.shared.claims().screen(&self.record.id, &caller.name)?;
         if !caller.uid.is_root() && caller.uid.0 != uid {
             return Err(Error::PermissionDenied("only root may verify another user".into()));
         }
-        Ok((caller, uid))
+        Ok((caller, uid, screen))
     }
 
     async fn delete(

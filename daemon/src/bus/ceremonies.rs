@@ -27,7 +27,7 @@ impl Camera {
         bus: &Connection,
         header: &Header<'_>,
     ) -> Result<(), Error> {
-        let (caller, uid) = self.sitter(bus, header).await?;
+        let (caller, uid, screen) = self.sitter(bus, header).await?;
         // The receipt is taken from the user whose account it is: nobody else's registration could be finished.
         if ceremony != Ceremony::Authentication && caller.uid.0 != uid {
             return Err(Error::PermissionDenied("an account is registered by its own user".into()));
@@ -35,7 +35,7 @@ impl Camera {
         let packet = checked_packet(packet)?.into();
         let wait_ms = self.shared.configuration.ceremony_ms;
         let camera = Some(self.record.id.clone());
-        let request = VaultRequest::Perform { uid, ceremony, packet, camera, wait_ms };
+        let request = VaultRequest::Perform { uid, ceremony, packet, camera, wait_ms, screen };
         info!(vultus_uid = uid, vultus_caller = caller.name.as_str(); "{} begins", noun(ceremony));
         self.start(bus, &caller.name, Operation::Ceremony, request, wait_ms).await
     }
@@ -48,7 +48,7 @@ impl Camera {
         bus: &Connection,
         header: &Header<'_>,
     ) -> Result<(), Error> {
-        let (caller, uid) = self.sitter(bus, header).await?;
+        let (caller, uid, screen) = self.sitter(bus, header).await?;
         checked_audience(&audience)?;
         if !NONCE_LENGTHS.contains(&nonce.len()) {
             return Err(Error::InvalidArgument("a nonce has 16 to 64 bytes".into()));
@@ -56,7 +56,7 @@ impl Camera {
         let wait_ms = self.shared.configuration.ceremony_ms;
         let (nonce, camera) = (nonce.into(), Some(self.record.id.clone()));
         info!(vultus_uid = uid, vultus_caller = caller.name.as_str(); "verification for an assertion begins");
-        let request = VaultRequest::Assert { uid, audience, nonce, camera, wait_ms };
+        let request = VaultRequest::Assert { uid, audience, nonce, camera, wait_ms, screen };
         self.start(bus, &caller.name, Operation::Ceremony, request, wait_ms).await
     }
 }

@@ -1,5 +1,9 @@
-//! `vultus-bench`: how long a frame, an attempt and a login take and how much memory they need, beside
-//! ONNX Runtime on the same model files and inputs in the same run. It judges no figure.
+//! `vultus-bench`: how long a frame, its liveness, an attempt and a login take and how much memory they need,
+//! beside ONNX Runtime on the same model files and inputs in the same run. It judges one figure only: whether
+//! passive liveness adds no more than a camera frame to an attempt.
+
+#[path = "bench/liveness.rs"]
+mod liveness;
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -43,7 +47,8 @@ struct Arguments {
     json: bool,
 }
 
-/// One figure; `reference` names what it was measured beside, and `ratio` is ours over that.
+/// One figure; `reference` names what it was measured beside, and `ratio` is ours over that. `met` says
+/// whether it is no more than that, where it ought to be.
 #[derive(Serialize)]
 struct Row {
     name: String,
@@ -51,6 +56,7 @@ struct Row {
     unit: &'static str,
     reference: Option<String>,
     ratio: Option<f64>,
+    met: Option<bool>,
 }
 
 #[derive(Default, Serialize)]
@@ -60,7 +66,7 @@ struct Report {
 
 impl Report {
     fn add(&mut self, name: &str, value: f64, unit: &'static str) {
-        self.rows.push(Row { name: name.to_owned(), value, unit, reference: None, ratio: None });
+        self.rows.push(Row { name: name.to_owned(), value, unit, reference: None, ratio: None, met: None });
     }
 
     /// Two rows in milliseconds: the median and the 95th percentile.
@@ -79,18 +85,27 @@ impl Report {
                 unit: "ms",
                 reference: Some(reference.to_owned()),
                 ratio: Some(value / beside),
+                met: None,
             });
         }
     }
 
+    /// The same beside a time in milliseconds that neither may exceed.
+    fn add_held(&mut self, name: &str, ours: &[f64], most: f64, reference: &str) {
+        let before = self.rows.len();
+        self.add_compared(name, ours, &[most], reference);
+        self.rows[before..].iter_mut().for_each(|row| row.met = Some(row.value <= most));
+    }
+
     fn print(&self) {
         for row in &self.rows {
-            let Row { name, value, unit, reference, ratio } = row;
+            let Row { name, value, unit, reference, ratio, met } = row;
             let beside = match (reference, ratio) {
                 (Some(of), Some(ratio)) => format!("{ratio:.2} x {:.2} {unit} of {of}", value / ratio),
                 _ => String::new(),
             };
-            println!("{name:<58} {value:>9.2} {unit:<4} {beside}");
+            let target = met.map_or("", |met| if met { ": target met" } else { ": target missed" });
+            println!("{name:<58} {value:>9.2} {unit:<4} {beside}{target}");
         }
     }
 }
@@ -123,6 +138,8 @@ fn measure(report: &mut Report) -> Result<()> {
     eprintln!("stages …");
     let sitter = films::sitter(&observer, Photograph::ThirdOfA)?;
     frames(report, &stages, &sitter.clip(FRAMES as f32 / 30.0, 6.0))?;
+    eprintln!("liveness …");
+    liveness::measured(report, &observer, &sitter)?;
     eprintln!("attempts …");
     // A short film, so that what the scripted camera holds does not hide what Vultus needs.
     attempts(report, &observer, &sitter.clip(0.5, 6.0))

@@ -19,9 +19,14 @@ impl<'a> BonaFide<'a> {
 
 impl Performance for BonaFide<'_> {
     fn frame(&mut self, at_s: f32, prompt: Option<Prompted>) -> Picture {
-        let held = self.person.held(at_s, self.room.camera.readout_s(), prompt);
-        self.person.sitter.appear(held, &mut self.room.scene, View::whole(FINE as f32));
+        let moment = self.room.moment(at_s, prompt);
+        let held = self.person.held(at_s, moment.readout_s, prompt);
+        self.person.sitter.appear(held, &mut self.room.scene, View::whole(FINE as f32), &moment.glow);
         self.room.taken(at_s)
+    }
+
+    fn shine(&mut self, screen: Option<[u8; 3]>) {
+        self.room.shine(screen);
     }
 }
 

@@ -4,10 +4,8 @@
 
 use std::f32::consts::{PI, TAU};
 
-use image::codecs::jpeg::JpegEncoder;
-use image::{ExtendedColorType, ImageFormat};
-
-use crate::simulation::light::{Light, Tone, luminance};
+use crate::simulation::codec::Codec;
+use crate::simulation::light::{Light, Pixel, Tone, luminance};
 use crate::simulation::random::{Chance, grains};
 use crate::simulation::scene::Lamp;
 use crate::video::Picture;
@@ -89,43 +87,104 @@ impl Make {
         [self.tint[0] * (1.0 + warmth), self.tint[1], self.tint[2] * (1.0 - warmth)]
     }
 
-    /// One row of the scene, blurred down, with room at both ends.
-    fn row(&self, scene: &Light, y: usize, into: &mut [[f32; 3]]) {
-        let width = scene.width;
-        let row = |k: isize| {
-            let y = y.saturating_add_signed(k).min(scene.height - 1);
-            &scene.row(y).as_flattened()[..3 * width]
-        };
-        let (a, b, c, d, e) = (row(-2), row(-1), row(0), row(1), row(2));
-        let [middle, beside, next] = self.lens;
-        let inner = &mut into[REACH..REACH + width].as_flattened_mut()[..3 * width];
-        for (i, value) in inner.iter_mut().enumerate() {
-            *value = middle * c[i] + beside * (b[i] + d[i]) + next * (a[i] + e[i]);
-        }
-        let (first, last) = (into[REACH], into[REACH + width - 1]);
-        into[..REACH].fill(first);
-        into[REACH + width..].fill(last);
+    /// Scene rows and columns for one pixel.
+    fn step(&self) -> usize {
+        if self.sensor == Sensor::Quads { 2 } else { 1 }
     }
 
-    /// What the photosites of one pixel get.
-    fn pixel(&self, rows: &[Vec<[f32; 3]>; 2], column: usize) -> [f32; 3] {
-        let [upper, lower] = rows;
-        match self.sensor {
-            Sensor::Quads => {
-                let x = 2 * column;
-                let green = self.site(upper, x + 1, 1) + self.site(lower, x, 1);
-                [self.site(upper, x, 0), green / 2.0, self.site(lower, x + 1, 2)]
+    /// How much darker the corners make it at each of so many places along a side.
+    fn darker(&self, places: usize) -> impl Iterator<Item = f32> {
+        let vignette = self.vignette;
+        (0..places).map(move |along| {
+            let x = 2.0 * along as f32 / places as f32 - 1.0;
+            vignette * x * x / 2.0
+        })
+    }
+
+    /// One row of the scene, blurred down.
+    fn down(&self, scene: &Light, y: usize, into: &mut [Pixel]) {
+        let row = |k: isize| scene.row(y.saturating_add_signed(k).min(scene.height - 1)).as_flattened();
+        blurred(self.lens, [row(-2), row(-1), row(0), row(1), row(2)], into.as_flattened_mut());
+    }
+
+    /// What the photosites get of one row of the picture.
+    fn sites(&self, scene: &Light, y: usize, row: &mut Row) {
+        let (first, width) = (y * self.step(), scene.width);
+        self.down(scene, first, &mut row.down[REACH..REACH + width]);
+        if self.sensor == Sensor::Quads {
+            // Upper red and green, lower green and blue are all that is needed.
+            self.down(scene, first + 1, &mut row.lower);
+            for (upper, lower) in row.down[REACH..].iter_mut().zip(&row.lower) {
+                *upper = [upper[0], upper[1], lower[1], lower[2]];
             }
-            Sensor::Full => std::array::from_fn(|colour| self.site(upper, column, colour)),
+        }
+        let (first, last) = (row.down[REACH], row.down[REACH + width - 1]);
+        row.down[..REACH].fill(first);
+        row.down[REACH + width..].fill(last);
+        let taps = [0, 1, 2, 3, 4].map(|k| row.down[k..k + width].as_flattened());
+        blurred(self.lens, taps, row.across.as_flattened_mut());
+        match self.sensor {
+            Sensor::Full => row.seen.copy_from_slice(&row.across),
+            Sensor::Quads => {
+                for (seen, quad) in row.seen.iter_mut().zip(row.across.chunks_exact(2)) {
+                    let ([red, _, lower, _], [_, upper, _, blue]) = (quad[0], quad[1]);
+                    *seen = [red, (upper + lower) / 2.0, blue, 0.0];
+                }
+            }
+        }
+    }
+}
+
+/// Five rows of numbers as one.
+fn blurred([middle, beside, next]: [f32; 3], [a, b, c, d, e]: [&[f32]; 5], into: &mut [f32]) {
+    let near = b.iter().zip(d);
+    let far = a.iter().zip(e);
+    for (((value, c), (b, d)), (a, e)) in into.iter_mut().zip(c).zip(near).zip(far) {
+        *value = middle * c + beside * (b + d) + next * (a + e);
+    }
+}
+
+/// Room for the work on one row of a picture: each step goes through all of it, so that many numbers
+/// are handled at once.
+struct Row {
+    /// Of the scene, blurred down, with room at both ends.
+    down: Vec<Pixel>,
+    lower: Vec<Pixel>,
+    /// Blurred across as well.
+    across: Vec<Pixel>,
+    /// Of the picture: what is seen, its noise, and where in the table of bytes it is.
+    seen: Vec<Pixel>,
+    noise: Vec<Pixel>,
+    steps: Vec<[u16; 4]>,
+    /// The balance of colours in the middle, and how much less there is of them aside.
+    tints: Vec<Pixel>,
+    corners: Vec<Pixel>,
+}
+
+impl Row {
+    fn new(make: &Make, scene: &Light, at_s: f32) -> Self {
+        let [red, green, blue] = make.tint_at(at_s);
+        let (tint, width) = ([red, green, blue, 0.0], scene.width / make.step());
+        Self {
+            down: vec![[0.0; 4]; scene.width + 2 * REACH],
+            lower: vec![[0.0; 4]; scene.width],
+            across: vec![[0.0; 4]; scene.width],
+            seen: vec![[0.0; 4]; width],
+            noise: vec![[0.0; 4]; width],
+            steps: vec![[0; 4]; width],
+            tints: vec![tint; width],
+            corners: make.darker(width).map(|corner| tint.map(|t| t * corner)).collect(),
         }
     }
 
-    /// One colour of one photosite, blurred across.
-    fn site(&self, row: &[[f32; 3]], x: usize, colour: usize) -> f32 {
-        let [middle, beside, next] = self.lens;
-        middle * row[x + 2][colour]
-            + beside * (row[x + 1][colour] + row[x + 3][colour])
-            + next * (row[x][colour] + row[x + 4][colour])
+    /// The picture's numbers in so much light, less the vignette of the row, with shot and read noise.
+    fn develop(&mut self, light: f32, middle: f32, [shot, read]: [f32; 2]) {
+        let weights = self.tints.as_flattened().iter().zip(self.corners.as_flattened());
+        let numbers = self.seen.as_flattened().iter().zip(self.noise.as_flattened()).zip(weights);
+        for (step, ((seen, noise), (tint, corner))) in self.steps.as_flattened_mut().iter_mut().zip(numbers) {
+            let value = seen * light * (middle * tint - corner);
+            *step = Tone::step(value + (value * shot + read).sqrt() * noise);
+        }
     }
 }
 
@@ -174,42 +233,28 @@ impl Camera {
     /// Takes a picture of a scene that stands in the light of a lamp. Its first row is read at `at_s`.
     pub fn take(&mut self, scene: &Light, lamp: &Lamp, at_s: f32) -> Picture {
         let gain = self.exposed(scene);
-        let make = &self.make;
-        let step = if make.sensor == Sensor::Quads { 2 } else { 1 };
+        let step = self.make.step();
         let (width, height) = (scene.width / step, scene.height / step);
-        let (tone, tint) = (Tone::srgb(), make.tint_at(at_s));
-        let darker = |along: usize, all: usize| {
-            let x = 2.0 * along as f32 / all as f32 - 1.0;
-            make.vignette * x * x / 2.0
-        };
-        let columns: Vec<f32> = (0..width).map(|x| darker(x, width)).collect();
+        let mut row = Row::new(&self.make, scene, at_s);
         // What is amplified is amplified with its noise.
-        let (shot, read) = (gain / make.electrons, (gain * make.read).powi(2));
-        let row = || vec![[0.0; 3]; scene.width + 2 * REACH];
-        let mut rows = [row(), row()];
-        let mut rgb = Vec::with_capacity(3 * width * height);
-        for y in 0..height {
-            for (k, into) in rows.iter_mut().take(step).enumerate() {
-                make.row(scene, y * step + k, into);
-            }
-            let light = gain * lamp.level(at_s + make.readout_s * y as f32 / height as f32);
-            let middle = 1.0 - darker(y, height);
-            for (x, corner) in columns.iter().enumerate() {
-                let factor = light * (middle - corner);
-                let noise = grains(self.noise.bits());
-                let seen = make.pixel(&rows, x);
-                let byte = |colour: usize| {
-                    let value = seen[colour] * tint[colour] * factor;
-                    tone.byte(value + (value * shot + read).sqrt() * noise[colour])
-                };
-                rgb.extend(std::array::from_fn::<u8, 3, _>(byte));
+        let noise = [gain / self.make.electrons, (gain * self.make.read).powi(2)];
+        let darker: Vec<f32> = self.make.darker(height).collect();
+        let tone = Tone::srgb();
+        let mut rgb = vec![0; 3 * width * height];
+        for (y, bytes) in rgb.chunks_exact_mut(3 * width).enumerate() {
+            self.make.sites(scene, y, &mut row);
+            row.noise.iter_mut().for_each(|noise| *noise = grains(self.noise.bits()));
+            let light = gain * lamp.level(at_s + self.make.readout_s * y as f32 / height as f32);
+            row.develop(light, 1.0 - darker[y], noise);
+            for (bytes, steps) in bytes.chunks_exact_mut(3).zip(&row.steps) {
+                bytes.iter_mut().zip(steps).for_each(|(byte, step)| *byte = tone.byte_at(*step));
             }
         }
-        let picture = Picture { width: width as u32, height: height as u32, rgb };
-        match make.jpeg {
-            Some(quality) => compressed(picture, quality),
-            None => picture,
+        let mut picture = Picture { width: width as u32, height: height as u32, rgb };
+        if let Some(quality) = self.make.jpeg {
+            Codec::new(quality).pass(&mut picture);
         }
+        picture
     }
 
     /// The gain for this scene: at once for the first, then by and by.
@@ -253,22 +298,6 @@ pub fn seen(lines: f32, blur: f32) -> f32 {
     aperture * lens
 }
 
-/// There and back again through a codec. A picture that it cannot take stays as it is.
-fn compressed(picture: Picture, quality: u8) -> Picture {
-    let (width, height) = (picture.width, picture.height);
-    let mut bytes = Vec::new();
-    let written = JpegEncoder::new_with_quality(&mut bytes, quality).encode(
-        &picture.rgb,
-        width,
-        height,
-        ExtendedColorType::Rgb8,
-    );
-    match written.and_then(|()| image::load_from_memory_with_format(&bytes, ImageFormat::Jpeg)) {
-        Ok(decoded) => Picture { width, height, rgb: decoded.into_rgb8().into_raw() },
-        Err(_) => picture,
-    }
-}
-
 /// A webcam as sharp as any and without a codec, for tests of what is fine.
 #[cfg(test)]
 pub fn sharpest(seed: u64) -> Camera {
@@ -284,7 +313,7 @@ mod tests {
     use super::*;
 
     fn grey(level: f32) -> Light {
-        Light { width: 128, height: 96, pixels: vec![[level; 3]; 128 * 96] }
+        Light { width: 128, height: 96, pixels: vec![[level; 4]; 128 * 96] }
     }
 
     #[test]

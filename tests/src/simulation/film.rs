@@ -61,6 +61,8 @@ mod tests {
             let level = if prompt.is_some() { 255 } else { 100 };
             Picture { width: 2, height: 2, rgb: vec![level; 12] }
         }
+
+        fn shine(&mut self, _: Option<[u8; 3]>) {}
     }
 
     #[test]

@@ -5,13 +5,16 @@ use std::sync::LazyLock;
 
 use crate::video::Picture;
 
+/// Red, green and blue, and a fourth number that means nothing: four are what a processor handles at once.
+pub type Pixel = [f32; 4];
+
 /// Rows of red, green, blue from the top left. 1 is the white of a photograph; nothing keeps light
 /// below it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Light {
     pub width: usize,
     pub height: usize,
-    pub pixels: Vec<[f32; 3]>,
+    pub pixels: Vec<Pixel>,
 }
 
 /// Steps between black and white in the table from light to bytes.
@@ -32,8 +35,21 @@ impl Tone {
     }
 
     /// What is brighter than white is white.
+    #[inline]
     pub fn byte(&self, light: f32) -> u8 {
-        self.0[(light.clamp(0.0, 1.0) * (STEPS - 1) as f32 + 0.5) as usize]
+        self.0[Self::step(light) as usize]
+    }
+
+    /// Where in the table a light is.
+    #[inline(always)]
+    pub fn step(light: f32) -> u16 {
+        (between(light, 0.0, 1.0) * (STEPS - 1) as f32 + ROUNDING).to_bits() as u16 % STEPS as u16
+    }
+
+    /// The byte there.
+    #[inline(always)]
+    pub fn byte_at(&self, step: u16) -> u8 {
+        self.0[usize::from(step) % STEPS]
     }
 }
 
@@ -59,14 +75,73 @@ fn encoded(v: f32) -> f32 {
 }
 
 /// How bright a colour in linear light looks.
-pub fn luminance([r, g, b]: [f32; 3]) -> f32 {
+#[inline]
+pub fn luminance([r, g, b, _]: Pixel) -> f32 {
     0.2126 * r + 0.7152 * g + 0.0722 * b
+}
+
+/// A colour as a pixel.
+pub fn pixel([r, g, b]: [f32; 3]) -> Pixel {
+    [r, g, b, 0.0]
+}
+
+/// From one pixel so far to another.
+#[inline(always)]
+pub fn mixed(from: Pixel, to: Pixel, share: f32) -> Pixel {
+    std::array::from_fn(|i| from[i] + (to[i] - from[i]) * share)
+}
+
+/// Added to a number below two millions that is not negative, it leaves the nearest whole number in the
+/// last bits. The processors for which this is built have no faster way.
+pub const ROUNDING: f32 = 12_582_912.0;
+const WHOLE: u32 = 0x003f_ffff;
+
+/// `f32::clamp` in as few instructions as there can be; what is no number becomes `low`.
+#[inline(always)]
+fn between(value: f32, low: f32, high: f32) -> f32 {
+    let value = if value > low { value } else { low };
+    if value < high { value } else { high }
+}
+
+/// How near to the last pixel of a row one may come: so there is always a next.
+const LAST: f32 = 1.001;
+
+/// A picture to be looked up between its pixels.
+#[derive(Clone, Copy)]
+pub struct Sampled<'a> {
+    pixels: &'a [Pixel],
+    width: usize,
+    last: Pixel,
+}
+
+impl Sampled<'_> {
+    /// Fetches what will be looked up soon.
+    #[inline(always)]
+    pub fn touch(&self, place: Pixel, rows: f32) -> f32 {
+        let (x, y) = (between(place[0], 0.0, self.last[0]), between(place[1] + rows, 0.0, self.last[1]));
+        let at = ((y + ROUNDING).to_bits() & WHOLE) as usize;
+        let at = at.wrapping_mul(self.width).wrapping_add(((x + ROUNDING).to_bits() & WHOLE) as usize);
+        self.pixels[at][0]
+    }
+
+    /// The colour between four pixels, at an x and a y; beyond the edge the edge goes on.
+    #[inline(always)]
+    pub fn at(&self, place: Pixel) -> Pixel {
+        // All four at once, though two are of no use: that is faster than each by itself.
+        let place: Pixel = std::array::from_fn(|i| between(place[i], 0.0, self.last[i]));
+        let whole = place.map(|at| at - 0.5 + ROUNDING);
+        let part: Pixel = std::array::from_fn(|i| place[i] - (whole[i] - ROUNDING));
+        let [left, top, ..] = whole.map(|at| (at.to_bits() & WHOLE) as usize);
+        let at = top.wrapping_mul(self.width).wrapping_add(left);
+        let (upper, lower) = (&self.pixels[at..][..2], &self.pixels[at.wrapping_add(self.width)..][..2]);
+        mixed(mixed(upper[0], upper[1], part[0]), mixed(lower[0], lower[1], part[0]), part[1])
+    }
 }
 
 impl Light {
     /// Darkness.
     pub fn new(width: usize, height: usize) -> Self {
-        Self { width, height, pixels: vec![[0.0; 3]; width * height] }
+        Self { width, height, pixels: vec![[0.0; 4]; width * height] }
     }
 
     pub fn of(picture: &Picture) -> Self {
@@ -79,42 +154,41 @@ impl Light {
     }
 
     fn by(picture: &Picture, number: impl Fn(u8) -> f32) -> Self {
-        let pixels =
-            picture.rgb.chunks_exact(3).map(|p| [number(p[0]), number(p[1]), number(p[2])]).collect();
+        let pixel = |p: &[u8]| [number(p[0]), number(p[1]), number(p[2]), 0.0];
+        let pixels = picture.rgb.chunks_exact(3).map(pixel).collect();
         Self { width: picture.width as usize, height: picture.height as usize, pixels }
     }
 
     /// As sRGB, without a camera.
     pub fn picture(&self) -> Picture {
         let tone = Tone::srgb();
-        let rgb = self.pixels.iter().flat_map(|p| p.map(|v| tone.byte(v))).collect();
+        let mut rgb = vec![0; 3 * self.pixels.len()];
+        for (bytes, pixel) in rgb.chunks_exact_mut(3).zip(&self.pixels) {
+            for (byte, light) in bytes.iter_mut().zip(pixel) {
+                *byte = tone.byte(*light);
+            }
+        }
         Picture { width: self.width as u32, height: self.height as u32, rgb }
     }
 
-    pub fn row(&self, y: usize) -> &[[f32; 3]] {
+    pub fn row(&self, y: usize) -> &[Pixel] {
         &self.pixels[y * self.width..(y + 1) * self.width]
     }
 
-    pub fn row_mut(&mut self, y: usize) -> &mut [[f32; 3]] {
+    pub fn row_mut(&mut self, y: usize) -> &mut [Pixel] {
         &mut self.pixels[y * self.width..(y + 1) * self.width]
     }
 
-    /// The colour between four pixels; beyond the edge the edge goes on.
-    pub fn sample(&self, x: f32, y: f32) -> [f32; 3] {
-        let (right, bottom) = (self.width - 1, self.height - 1);
-        let (x, y) = (x.clamp(0.0, right as f32), y.clamp(0.0, bottom as f32));
-        let (left, top) = (x as usize, y as usize);
-        let (fx, fy) = (x - left as f32, y - top as f32);
-        let upper = top * self.width;
-        let lower = (top + 1).min(bottom) * self.width;
-        let beside = (left + 1).min(right);
-        let [a, b] = [self.pixels[upper + left], self.pixels[upper + beside]];
-        let [c, d] = [self.pixels[lower + left], self.pixels[lower + beside]];
-        std::array::from_fn(|i| {
-            let above = a[i] + (b[i] - a[i]) * fx;
-            let below = c[i] + (d[i] - c[i]) * fx;
-            above + (below - above) * fy
-        })
+    /// To be looked up between its pixels. There must be two rows and two columns.
+    #[inline]
+    pub fn sampled(&self) -> Sampled<'_> {
+        let last = [self.width, self.height, 2, 2].map(|count| count as f32 - LAST);
+        Sampled { pixels: &self.pixels, width: self.width, last }
+    }
+
+    /// One such colour.
+    pub fn sample(&self, x: f32, y: f32) -> Pixel {
+        self.sampled().at([x, y, 0.0, 0.0])
     }
 
     /// Blurred by a Gaussian of that deviation in pixels. Slow: for what is made once.
@@ -133,7 +207,7 @@ impl Light {
         let (right, bottom) = (self.width - 1, self.height - 1);
         for y in 0..self.height {
             for x in 0..self.width {
-                let mut sum = [0.0f32; 3];
+                let mut sum = [0.0f32; 4];
                 for (weight, k) in weights.iter().zip(-reach..) {
                     let from = match across {
                         true => y * self.width + x.saturating_add_signed(k).min(right),
@@ -180,9 +254,21 @@ mod tests {
     }
 
     #[test]
+    fn between_pixels_is_their_mix_and_beyond_the_edge_the_edge() {
+        let value = |i: usize| [(i % 8) as f32, (i / 8) as f32, 1.0, 0.0];
+        let light = Light { width: 8, height: 5, pixels: (0..40).map(value).collect() };
+        for (x, y) in [(0.0, 0.0), (3.0, 2.0), (2.25, 1.5), (6.999, 3.001), (0.49, 0.51), (0.5, 3.5)] {
+            let [across, down, ..] = light.sample(x, y);
+            assert!((across - x).abs() < 1e-4 && (down - y).abs() < 1e-4, "{x}, {y}: {across}, {down}");
+        }
+        let ([left, top, ..], [right, bottom, ..]) = (light.sample(-9.0, f32::NAN), light.sample(9.0, 1e9));
+        assert!(left == 0.0 && top == 0.0 && (right - 7.0).abs() < 0.01 && (bottom - 4.0).abs() < 0.01);
+    }
+
+    #[test]
     fn blur_keeps_the_light_and_takes_the_edge() {
         let mut light = Light::new(40, 40);
-        light.pixels[20 * 40 + 20] = [1.0, 2.0, 3.0];
+        light.pixels[20 * 40 + 20] = [1.0, 2.0, 3.0, 0.0];
         let blurred = light.blurred(1.5);
         let sum: f32 = blurred.pixels.iter().map(|p| p[1]).sum();
         assert!((sum - 2.0).abs() < 1e-3 && blurred.pixels[20 * 40 + 20][1] < 0.2, "{sum}");

@@ -17,6 +17,8 @@
 //! so that skin does not shine as skin does when it moves, pupils do not follow, hair does not fall,
 //! and the room behind a head is stretched a little where the head goes. An attack is sampled once
 //! more, as it is in life: by the recorder, and by what shows it. Attackers' hands are eggs of skin.
+//! Whoever is before the camera is also before the screen of the machine ([`glow`]), whose light is
+//! added to the room's as its colours come: not to what was recorded before.
 //! Motion within one exposure leaves no trail on either side, and no face is out of focus. Whoever
 //! trains on this trains on that as well.
 
@@ -24,7 +26,9 @@ pub mod action;
 pub mod attack;
 pub mod bona_fide;
 pub mod capture;
+pub mod codec;
 pub mod film;
+pub mod glow;
 pub mod light;
 pub mod medium;
 pub mod person;
@@ -56,6 +60,10 @@ pub trait Performance {
     /// The next picture, at a time in seconds, while this is asked. Times begin near 0 and never go
     /// back.
     fn frame(&mut self, at_s: f32, prompt: Option<Prompted>) -> Picture;
+
+    /// What the screen of the machine shows from the last picture on, all over, as sRGB. None: what it
+    /// always shows, whose light is part of the room's.
+    fn shine(&mut self, screen: Option<[u8; 3]>);
 }
 
 /// Who is who in an attack.

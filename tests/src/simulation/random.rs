@@ -1,5 +1,7 @@
 //! Chance that a seed decides. It is for simulation only, never for anything secret.
 
+use crate::simulation::light::Pixel;
+
 /// A stream of random numbers, the same for the same seed and purpose.
 #[derive(Clone, Debug)]
 pub struct Chance(fastrand::Rng);
@@ -44,6 +46,7 @@ impl Chance {
         if self.0.bool() { 1.0 } else { -1.0 }
     }
 
+    #[inline]
     pub fn bits(&mut self) -> u64 {
         self.0.u64(..)
     }
@@ -51,9 +54,10 @@ impl Chance {
 
 /// Three numbers of mean 0 and deviation 1 from 63 random bits: each the sum of three even ones, which
 /// is close enough to normal for the noise of a sensor, and fast.
-pub fn grains(bits: u64) -> [f32; 3] {
-    std::array::from_fn(|i| {
-        let part = (bits >> (21 * i)) as u32;
+#[inline]
+pub fn grains(bits: u64) -> Pixel {
+    let parts = [bits as i32, (bits >> 21) as i32, (bits >> 42) as i32, 0];
+    parts.map(|part| {
         let sum = (part & 127) + ((part >> 7) & 127) + ((part >> 14) & 127);
         (sum as f32 - 190.5) / 64.0
     })
@@ -82,7 +86,7 @@ mod tests {
             let square = values.iter().map(|v| (v - mean).powi(2)).sum::<f32>() / values.len() as f32;
             (mean, square.sqrt())
         };
-        let fast: Vec<f32> = (0..20_000).flat_map(|_| grains(chance.bits())).collect();
+        let fast: Vec<f32> = (0..20_000).flat_map(|_| grains(chance.bits()).into_iter().take(3)).collect();
         let slow: Vec<f32> = (0..20_000).map(|_| chance.normal()).collect();
         for (mean, deviation) in [of(&fast), of(&slow)] {
             assert!(mean.abs() < 0.03 && (deviation - 1.0).abs() < 0.03, "{mean} {deviation}");

@@ -4,6 +4,7 @@
 use vultus_vision::liveness::Action;
 
 use crate::simulation::capture::Camera;
+use crate::simulation::glow::Glow;
 use crate::simulation::light::Light;
 use crate::simulation::person::Person;
 use crate::simulation::random::Chance;
@@ -45,7 +46,7 @@ impl Crop {
 /// One photograph of somebody in a stance.
 pub fn photograph(sitter: &Sitter, stance: Stance, crop: Crop, seed: u64) -> Picture {
     let mut scene = crop.blank();
-    sitter.appear([stance; 2], &mut scene, crop.view());
+    sitter.appear([stance; 2], &mut scene, crop.view(), &Glow::default());
     Camera::recorder(seed).take(&scene, &Lamp::new(seed).steady(), 0.0)
 }
 
@@ -104,7 +105,7 @@ impl<'a> Clip<'a> {
         if self.frame != Some(frame) {
             let at_s = frame as f32 / RATE;
             let held = self.person.held(at_s, self.camera.readout_s(), None);
-            self.person.sitter.appear(held, &mut self.scene, self.crop.view());
+            self.person.sitter.appear(held, &mut self.scene, self.crop.view(), &Glow::default());
             self.camera.reseed(self.seed.wrapping_mul(1_000_003).wrapping_add(frame as u64));
             self.picture = self.camera.take(&self.scene, &self.lamp, at_s);
             self.frame = Some(frame);

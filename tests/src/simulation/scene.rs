@@ -5,6 +5,7 @@ use std::f32::consts::TAU;
 
 use crate::simulation::Prompted;
 use crate::simulation::capture::Camera;
+use crate::simulation::glow::{Display, Glow};
 use crate::simulation::light::Light;
 use crate::simulation::random::Chance;
 use crate::sitter::{FINE, HEIGHT, WIDTH};
@@ -55,7 +56,7 @@ impl Lamp {
 }
 
 /// One moment of a performance, as whatever is held up needs it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Moment {
     pub at_s: f32,
     pub prompt: Option<Prompted>,
@@ -66,6 +67,8 @@ pub struct Moment {
     pub exposure_s: f32,
     /// Deviation of the lens's blur in scene pixels: see [`crate::simulation::capture::seen`].
     pub blur: f32,
+    /// The light of the machine's screen.
+    pub glow: Glow,
 }
 
 /// A room and the camera in it.
@@ -75,24 +78,25 @@ pub struct Room {
     pub scene: Light,
     pub camera: Camera,
     pub lamp: Lamp,
+    display: Display,
 }
 
 impl Room {
     /// With a camera of its own: every seed another one.
     pub fn new(seed: u64) -> Self {
-        Self { scene: empty(), camera: Camera::webcam(seed), lamp: Lamp::new(seed) }
+        let (camera, lamp) = (Camera::webcam(seed), Lamp::new(seed));
+        Self { scene: empty(), camera, lamp, display: Display::new(seed) }
     }
 
-    pub fn moment(&self, at_s: f32, prompt: Option<Prompted>) -> Moment {
-        let camera = &self.camera;
-        Moment {
-            at_s,
-            prompt,
-            lamp: self.lamp,
-            readout_s: camera.readout_s(),
-            exposure_s: camera.exposure_s(),
-            blur: camera.blur(),
-        }
+    /// What the screen of the machine shows from the last moment on.
+    pub fn shine(&mut self, screen: Option<[u8; 3]>) {
+        self.display.show(screen);
+    }
+
+    pub fn moment(&mut self, at_s: f32, prompt: Option<Prompted>) -> Moment {
+        let (readout_s, exposure_s) = (self.camera.readout_s(), self.camera.exposure_s());
+        let glow = self.display.glow(at_s, readout_s, exposure_s, self.scene.height);
+        Moment { at_s, prompt, lamp: self.lamp, readout_s, exposure_s, blur: self.camera.blur(), glow }
     }
 
     /// The same room where all light comes from a screen.

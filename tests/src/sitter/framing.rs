@@ -26,7 +26,7 @@ pub fn fine(photograph: &Image, centre: Point, scale: f32) -> Light {
     let mut chance = Chance::new(photograph.rgb().iter().map(|&b| u64::from(b)).sum(), "skin");
     let pixels = framed(photograph, centre, scale, FINE).map(|colour| {
         let grain = 1.0 + GRAIN * chance.normal();
-        colour.map(|value| light::linear_between(value) * grain)
+        light::pixel(colour.map(|value| light::linear_between(value) * grain))
     });
     let (width, height) = (WIDTH as usize * FINE, HEIGHT as usize * FINE);
     Light { width, height, pixels: pixels.collect() }.blurred(SOFTNESS)

@@ -4,7 +4,8 @@
 use vultus_vision::image::Point;
 use vultus_vision::mesh::{LANDMARKS, Landmark, index};
 
-use crate::sitter::expression::{self, Expression};
+use crate::simulation::glow;
+use crate::sitter::expression::{self, Expression, smooth};
 use crate::sitter::{DISTANCE, FACE_HEIGHT, HEIGHT, MIDDLE, Rotation, Stance, WIDTH, lit};
 
 /// A point of a sitter in a frame.
@@ -16,6 +17,8 @@ pub struct Vertex {
     pub depth: f32,
     /// How much light falls on it, over what falls on it in the photograph.
     pub shade: f32,
+    /// How much falls on it of the light of the machine's screen, over what a face gets.
+    pub shine: f32,
 }
 
 /// The points of one sitter.
@@ -73,19 +76,22 @@ impl Head {
     pub fn vertex(&self, index: usize, stance: Stance, rotation: Rotation) -> Vertex {
         let (still, solid) = (self.points[index].flat(), self.solid[index]);
         let turned = rotation.apply(self.expression.moved(index, solid, stance));
-        let depth = DISTANCE / stance.scale + turned[2];
         let middle = [self.centre.x - MIDDLE.x + stance.shift.0, self.centre.y - MIDDLE.y + stance.shift.1];
-        let seen = |axis: usize| DISTANCE * (middle[axis] / stance.scale + turned[axis]) / depth;
+        let [right, down] = [0, 1].map(|axis| middle[axis] / stance.scale + turned[axis]);
+        let depth = DISTANCE / stance.scale + turned[2];
         let follows = self.follows(index);
-        let normal = normal(solid);
+        let still_normal = normal(solid);
+        let normal = rotation.apply(still_normal);
+        let shine = glow::received([right, down, depth], normal);
         let behind = if follows < 1.0 { BEHIND } else { 0.0 };
         Vertex {
             at: Point::new(
-                still.x + follows * (MIDDLE.x + seen(0) - still.x),
-                still.y + follows * (MIDDLE.y + seen(1) - still.y),
+                still.x + follows * (MIDDLE.x + DISTANCE * right / depth - still.x),
+                still.y + follows * (MIDDLE.y + DISTANCE * down / depth - still.y),
             ),
             depth: turned[2] + behind,
-            shade: 1.0 + follows * (lit(rotation.apply(normal), stance.side_light) / lit(normal, 0.0) - 1.0),
+            shade: 1.0 + follows * (lit(normal, stance.side_light) / lit(still_normal, 0.0) - 1.0),
+            shine: if follows < 1.0 { beside(solid, shine) } else { shine },
         }
     }
 
@@ -115,6 +121,14 @@ fn normal(solid: [f32; 3]) -> [f32; 3] {
     let least = aside.min(0.9) / aside;
     let (x, y) = (x * least, y * least);
     [x, y, -(1.0 - x * x - y * y).sqrt()]
+}
+
+/// The light of the machine's screen on what is around a face, where a head would get so much: neck and
+/// chest are lit as it is, the room is far behind.
+fn beside(solid: [f32; 3], shine: f32) -> f32 {
+    let below = smooth(0.3 * FACE_HEIGHT, 0.6 * FACE_HEIGHT, solid[1]);
+    let body = below * smooth(1.4 * FACE_HEIGHT, FACE_HEIGHT, solid[0].abs());
+    glow::FAR_BEHIND + body * (shine - glow::FAR_BEHIND).max(0.0)
 }
 
 /// Fixed points around the frame, the last of all points.

@@ -3,7 +3,8 @@
 
 use vultus_vision::image::Point;
 
-use crate::simulation::light::Light;
+use crate::simulation::glow::Glow;
+use crate::simulation::light::{Light, Pixel};
 
 /// Triangles with less area than this, in pixels, show nothing.
 const LEAST_AREA: f32 = 1e-3;
@@ -37,27 +38,55 @@ impl View {
     }
 }
 
-/// One corner of a triangle: where it is drawn, what of the source it shows, and how much light falls
-/// on it.
+/// One corner of a triangle: where it is drawn, what of the source it shows, how much light falls on
+/// it, and how much of that of the machine's screen.
 #[derive(Clone, Copy)]
 pub struct Corner {
     pub to: Point,
     pub from: Point,
     pub shade: f32,
+    pub shine: f32,
 }
 
 /// Draws what the source shows between the corners.
-pub fn paint(onto: &mut Light, source: &Light, corners: [Corner; 3]) {
-    each(onto, corners, |pixel, [x, y, shade]| *pixel = source.sample(x, y).map(|c| c * shade));
+pub fn paint(onto: &mut Light, source: &Light, corners: [Corner; 3], glow: &Glow) {
+    let source = source.sampled();
+    each(onto, corners, |row, pixels, mut value, step| {
+        let glow = glow.at(row);
+        let mut far = value;
+        let mut sum = 0.0;
+        for _ in 0..pixels.len().div_ceil(4) {
+            sum += source.touch(far, 2.5);
+            far = std::array::from_fn(|i| far[i] + 4.0 * step[i]);
+        }
+        std::hint::black_box(sum);
+        for pixel in pixels {
+            *pixel = lit(source.at(value), value, glow);
+            value = std::array::from_fn(|i| value[i] + step[i]);
+        }
+    });
 }
 
 /// Draws one colour between the corners.
-pub fn fill(onto: &mut Light, colour: [f32; 3], corners: [Corner; 3]) {
-    each(onto, corners, |pixel, [_, _, shade]| *pixel = colour.map(|c| c * shade));
+pub fn fill(onto: &mut Light, colour: Pixel, corners: [Corner; 3], glow: &Glow) {
+    each(onto, corners, |row, pixels, mut value, step| {
+        let glow = glow.at(row);
+        for pixel in pixels {
+            *pixel = lit(colour, value, glow);
+            value = std::array::from_fn(|i| value[i] + step[i]);
+        }
+    });
 }
 
-/// Visits every pixel of a triangle with where it is in the source, and its shade.
-fn each(onto: &mut Light, corners: [Corner; 3], mut visit: impl FnMut(&mut [f32; 3], [f32; 3])) {
+/// A colour in both lights: the machine's screen adds to the room's.
+#[inline(always)]
+fn lit(colour: Pixel, [_, _, shade, shine]: Pixel, glow: Pixel) -> Pixel {
+    std::array::from_fn(|i| colour[i] * (shade + shine * glow[i]))
+}
+
+/// Visits every row of a triangle: its number, its pixels, and where the first of them is in the
+/// source with its shade and its shine, and by how much these grow by pixel.
+fn each(onto: &mut Light, corners: [Corner; 3], mut visit: impl FnMut(usize, &mut [Pixel], Pixel, Pixel)) {
     let [a, b, c] = corners.map(|k| k.to);
     let area = (b.x - a.x) * (c.y - a.y) - (c.x - a.x) * (b.y - a.y);
     if area.abs() < LEAST_AREA {
@@ -66,29 +95,24 @@ fn each(onto: &mut Light, corners: [Corner; 3], mut visit: impl FnMut(&mut [f32;
     // How the shares of the second and of the third corner grow by pixel, to the right and down.
     let (u_right, u_down) = ((c.y - a.y) / area, (a.x - c.x) / area);
     let (v_right, v_down) = ((a.y - b.y) / area, (b.x - a.x) / area);
-    let [first, second, third] = corners.map(|k| [k.from.x, k.from.y, k.shade]);
-    let mix = |u: f32, v: f32| -> [f32; 3] {
+    let [first, second, third] = corners.map(|k| [k.from.x, k.from.y, k.shade, k.shine]);
+    let mix = |u: f32, v: f32| -> Pixel {
         std::array::from_fn(|i| u * (second[i] - first[i]) + v * (third[i] - first[i]))
     };
     let step = mix(u_right, v_right);
-    let top = a.y.min(b.y).min(c.y).ceil().max(0.0);
-    let bottom = a.y.max(b.y).max(c.y).floor().min(onto.height as f32 - 1.0);
-    let mut y = top;
-    while y <= bottom {
+    let Some((top, bottom)) = whole(a.y.min(b.y).min(c.y), a.y.max(b.y).max(c.y), onto.height) else {
+        return;
+    };
+    for row in top..=bottom {
+        let y = row as f32;
         let (u, v) = (u_down * (y - a.y), v_down * (y - a.y));
         let limits = [(u, u_right), (v, v_right), (1.0 - u - v, -u_right - v_right)];
         if let Some((from, to)) = span(limits, a.x, onto.width) {
             let along = from as f32 - a.x;
             let start = mix(u + u_right * along, v + v_right * along);
-            let mut value: [f32; 3] = std::array::from_fn(|i| first[i] + start[i]);
-            for pixel in &mut onto.row_mut(y as usize)[from..=to] {
-                visit(pixel, value);
-                for (v, s) in value.iter_mut().zip(step) {
-                    *v += s;
-                }
-            }
+            let start = std::array::from_fn(|i| first[i] + start[i]);
+            visit(row, &mut onto.row_mut(row)[from..=to], start, step);
         }
-        y += 1.0;
     }
 }
 
@@ -106,9 +130,20 @@ fn span(limits: [(f32, f32); 3], origin: f32, width: usize) -> Option<(usize, us
             return None;
         }
     }
-    let first = (low + origin).ceil().max(0.0);
-    let last = (high + origin).floor().min(width as f32 - 1.0);
-    (first <= last).then_some((first as usize, last as usize))
+    whole(low + origin, high + origin, width)
+}
+
+/// The first and the last whole number from one place to another that is below a count.
+fn whole(from: f32, to: f32, count: usize) -> Option<(usize, usize)> {
+    if to < 0.0 || from > count as f32 {
+        return None;
+    }
+    // Rounded by hand: without SSE 4.1, `ceil` and `floor` are calls.
+    let from = from.max(0.0);
+    let cut = from as usize;
+    let first = if (cut as f32) < from { cut + 1 } else { cut };
+    let last = (to as usize).min(count - 1);
+    (first <= last).then_some((first, last))
 }
 
 #[cfg(test)]
@@ -116,31 +151,32 @@ mod tests {
     use super::*;
 
     fn corner(x: f32, y: f32) -> Corner {
-        Corner { to: Point::new(x, y), from: Point::new(x, y), shade: 1.0 }
+        Corner { to: Point::new(x, y), from: Point::new(x, y), shade: 1.0, shine: 1.0 }
     }
 
     #[test]
     fn two_triangles_fill_a_square_without_a_gap() {
         let mut onto = Light::new(32, 32);
         let [a, b, c, d] = [corner(3.3, 2.9), corner(27.1, 4.2), corner(28.4, 27.7), corner(2.2, 25.1)];
-        fill(&mut onto, [1.0; 3], [a, b, c]);
-        fill(&mut onto, [1.0; 3], [a, c, d]);
+        fill(&mut onto, [1.0; 4], [a, b, c], &Glow::default());
+        fill(&mut onto, [1.0; 4], [a, c, d], &Glow::default());
         for y in 5..25 {
             for x in 4..27 {
-                assert_eq!(onto.pixels[y * 32 + x], [1.0; 3], "{x}, {y}");
+                assert_eq!(onto.pixels[y * 32 + x], [1.0; 4], "{x}, {y}");
             }
         }
-        assert_eq!(onto.pixels[0], [0.0; 3]);
+        assert_eq!(onto.pixels[0], [0.0; 4]);
     }
 
     #[test]
     fn an_unmoved_triangle_shows_the_source() {
         let mut source = Light::new(16, 16);
         for (i, pixel) in source.pixels.iter_mut().enumerate() {
-            *pixel = [i as f32, (i % 16) as f32, 1.0];
+            *pixel = [i as f32, (i % 16) as f32, 1.0, 0.0];
         }
         let mut onto = Light::new(16, 16);
-        paint(&mut onto, &source, [corner(0.0, 0.0), corner(15.0, 0.0), corner(0.0, 15.0)]);
+        let corners = [corner(0.0, 0.0), corner(15.0, 0.0), corner(0.0, 15.0)];
+        paint(&mut onto, &source, corners, &Glow::default());
         for (x, y) in [(0, 0), (3, 4), (7, 8), (10, 2)] {
             let (got, want) = (onto.pixels[y * 16 + x], source.pixels[y * 16 + x]);
             assert!(got.iter().zip(want).all(|(g, w)| (g - w).abs() < 0.05), "{x}, {y}: {got:?} {want:?}");

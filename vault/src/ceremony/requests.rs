@@ -18,12 +18,13 @@ use crate::keys::OpenState;
 use crate::liveness::Purpose;
 use crate::server::{Caller, Role, Vault, checked_camera, deadline, waited};
 
-/// Who is verified, with which camera, and for how long at most.
+/// Who is verified, with which camera, for how long at most, and whether with a screen at hand.
 struct Sitting<'a> {
     uid: u32,
     camera: Option<&'a str>,
     wait_ms: u32,
     purpose: Purpose<'a>,
+    screen: bool,
 }
 
 impl<'a> Sitting<'a> {
@@ -73,17 +74,17 @@ impl Vault {
             R::DeviceInformation { server, service } if role.daemon => {
                 Ok(VaultReply::Device(device::information(&self.keys.open()?, &server, &service)?))
             }
-            R::Perform { uid, ceremony, packet, camera, wait_ms } if role.daemon => {
+            R::Perform { uid, ceremony, packet, camera, wait_ms, screen } if role.daemon => {
                 checked_camera(camera.as_deref())?;
                 let purpose = Purpose::Server(Liveness::None);
-                let sitting = Sitting { uid, camera: camera.as_deref(), wait_ms, purpose };
+                let sitting = Sitting { uid, camera: camera.as_deref(), wait_ms, purpose, screen };
                 self.perform(&sitting, ceremony, &packet, connection)
             }
-            R::Assert { uid, audience, nonce, camera, wait_ms } if role.daemon => {
+            R::Assert { uid, audience, nonce, camera, wait_ms, screen } if role.daemon => {
                 checked_camera(camera.as_deref())?;
                 let asked = assertion::Asked::new(&audience, &nonce)?;
                 let purpose = Purpose::Application;
-                let sitting = Sitting { uid, camera: camera.as_deref(), wait_ms, purpose };
+                let sitting = Sitting { uid, camera: camera.as_deref(), wait_ms, purpose, screen };
                 self.sitting(&sitting, None, connection, |state, success| asked.sign(state, tpm, success))
             }
             R::AssertionKey { audience } if role.daemon => {
@@ -154,9 +155,9 @@ impl Vault {
         connection: &mut Connection,
         sign: impl FnOnce(&OpenState<'_>, Success) -> Result<Vec<u8>, VaultError>,
     ) -> Result<VaultReply, VaultError> {
-        let Sitting { uid, camera, wait_ms, purpose } = *sitting;
+        let Sitting { uid, camera, wait_ms, purpose, screen } = *sitting;
         let deadline = deadline(wait_ms, self.configuration.longest_attempt_ms);
-        let question = Question { uid, camera, face, deadline, purpose };
+        let question = Question { uid, camera, face, deadline, purpose, screen };
         let look = || self.look_soon();
         let mut asker = Caller { connection };
         match verify(&self.keys, &self.configuration, &self.observer, &question, &look, &mut asker) {

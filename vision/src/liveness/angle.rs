@@ -23,7 +23,7 @@ pub enum Angles {
 }
 
 /// Degrees from which an angle is judged: twice the noise that is left in it.
-const LEAST_TURN: f32 = 7.0;
+pub(crate) const LEAST_TURN: f32 = 7.0;
 /// The angle by the nose over the angle by the mesh.
 const LEAST_SLOPE: f32 = 0.4;
 const MOST_SLOPE: f32 = 2.5;

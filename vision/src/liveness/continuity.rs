@@ -6,11 +6,13 @@
 
 mod cut;
 mod repeats;
+mod splice;
 
 use crate::liveness::challenge::Failure;
 use crate::liveness::glimpse::Track;
 use cut::Cuts;
 use repeats::Repeats;
+use splice::Splices;
 
 /// The longest time between two frames, in µs: a camera in poor light gives seven a second, and comparing a
 /// face takes its time too.
@@ -59,6 +61,7 @@ pub struct Continuity {
     company_us: Option<u64>,
     cuts: Cuts,
     repeats: Repeats,
+    splices: Splices,
     same: u32,
     /// Comparisons that said "another" since the last that said "the same".
     others: u32,
@@ -131,7 +134,8 @@ impl Continuity {
             return None;
         };
         let glimpse = track.last()?;
-        self.cuts.look(glimpse).or_else(|| self.repeats.look(track))
+        let cut = self.cuts.look(glimpse).or_else(|| self.splices.look(glimpse));
+        cut.or_else(|| self.repeats.look(track))
     }
 }
 

@@ -13,12 +13,12 @@ use crate::observe::FaceView;
 
 /// The cues that run on any colour camera, with the most suspicion that is let pass.
 pub const BOUNDS: [(Cue, f32); 6] = [
-    (Cue::Moire, f32::INFINITY),
-    (Cue::Surround, f32::INFINITY),
-    (Cue::Gamut, f32::INFINITY),
-    (Cue::Specular, f32::INFINITY),
-    (Cue::Focus, f32::INFINITY),
-    (Cue::MotionInDepth, f32::INFINITY),
+    (Cue::Moire, 20.0),
+    (Cue::Surround, 0.65),
+    (Cue::Gamut, 2.1),
+    (Cue::Specular, 0.1),
+    (Cue::Focus, 15.0),
+    (Cue::MotionInDepth, 0.7),
 ];
 
 /// What one cue said of a whole attempt.

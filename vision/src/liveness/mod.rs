@@ -28,6 +28,7 @@ mod light;
 pub mod moire;
 pub mod motion_in_depth;
 pub mod network;
+pub mod physical;
 pub mod replay;
 pub mod sitting;
 mod spectrum;
@@ -40,6 +41,7 @@ pub use actions::{Action, ActionSet};
 pub use challenge::{Challenge, Failure, Progress};
 pub use decision::{Assessment, Demand, Evidence, Reading, Rule};
 pub use glimpse::{Baseline, Cues, Glimpse, Track};
+pub use physical::{Physical, Physicality};
 pub use sitting::{Sitting, Standing};
 
 /// What a cue looks at. Each has a file of its own.

@@ -7,6 +7,9 @@
 //! adds. What the nose is then off, in eye distances over the sine of the turn, is how far it stands out of
 //! the sheet.
 //!
+//! Only turns about the upright axis count: in a nod the nose goes along the line about which a face is
+//! foreshortened anyway, and simulated heads that nodded looked flat.
+//!
 //! Unit: the share of a head's relief that is missing: 1 a sheet, 0 a head. The pose alone must not say how
 //! far a face turned: the landmark network knows faces, and gives a tilted print little turn and just as
 //! little relief. So foreshortening counts as a turn too. What that leaves open: the network may bend a
@@ -38,6 +41,11 @@ const LEAST_TURN: f32 = 10.0;
 /// Degrees from which on foreshortening is a turn. Its cosine hardly falls at first: landmarks that err by a
 /// hundredth of the eye distance feign up to 14 (computed).
 const LEAST_TILT: f32 = 15.0;
+/// A jaw that opens takes cheeks along, which looks like a tilt: frames whose mouths differ by more than this, by
+/// [`crate::liveness::Glimpse::mouth`], are not compared.
+const MOST_JAW: f32 = 0.05;
+/// Degrees of pitch between two frames from which on foreshortening is no turn.
+const MOST_NOD: f32 = 5.0;
 /// Fewer turned pairs prove nothing.
 const LEAST_PAIRS: usize = 3;
 /// What a head shows, in eye distances: the landmarks of two portraits of the demo, turned as solid bodies
@@ -59,6 +67,9 @@ pub fn measure(track: &Track) -> Option<Suspicion> {
 
 /// How far the nose stands out of the rest, in eye distances. None where the face did not turn enough.
 fn relief(from: &Face, to: &Face) -> Option<f32> {
+    if (from.mouth - to.mouth).abs() > MOST_JAW {
+        return None;
+    }
     let sheet = Sheet::fit(&from.rest, &to.rest)?;
     let turn = turn(from, to, &sheet)?;
     let shifts = from.nose.iter().zip(&to.nose).map(|(&before, after)| {
@@ -72,8 +83,10 @@ fn relief(from: &Face, to: &Face) -> Option<f32> {
 
 /// Degrees by which the face turned, as the pose has it or as foreshortening has it.
 fn turn(from: &Face, to: &Face, sheet: &Sheet) -> Option<f32> {
-    let turn = (to.pose.yaw - from.pose.yaw).hypot(to.pose.pitch - from.pose.pitch);
-    let tilt = sheet.tilt();
+    let turn = (to.pose.yaw - from.pose.yaw).abs();
+    // Foreshortening is for what the pose does not tell. A nod changes the face's height, and is told.
+    let nods = (to.pose.pitch - from.pose.pitch).abs() > MOST_NOD;
+    let tilt = if nods { 0.0 } else { sheet.tilt() };
     let turns = [(turn, LEAST_TURN), (tilt, LEAST_TILT)];
     turns.into_iter().filter(|(degrees, least)| degrees >= least).map(|(degrees, _)| degrees).reduce(f32::max)
 }
@@ -84,6 +97,7 @@ struct Face {
     rest: Vec<[f64; 2]>,
     nose: Vec<[f64; 2]>,
     pose: Pose,
+    mouth: f32,
 }
 
 impl Face {
@@ -98,7 +112,12 @@ impl Face {
             [f64::from(x * cos - y * sin), f64::from(x * sin + y * cos)]
         };
         let all = |of: &[usize]| of.iter().map(|&i| level(mesh.at(i))).collect();
-        (distance >= 1.0).then(|| Self { rest: all(&REST), nose: all(&NOSE), pose: glimpse.pose })
+        (distance >= 1.0).then(|| Self {
+            rest: all(&REST),
+            nose: all(&NOSE),
+            pose: glimpse.pose,
+            mouth: glimpse.mouth,
+        })
     }
 }
 
@@ -133,13 +152,12 @@ impl Sheet {
         [&self.a, &self.b].map(|k| k.iter().zip(powers).map(|(k, p)| k * p).sum::<f64>() / depth)
     }
 
-    /// Degrees of tilt that would foreshorten as the middle between the eyes is: the arc cosine of the
-    /// smaller over the larger singular value of the derivative there.
+    /// Degrees of tilt about the upright axis that would foreshorten as the middle between the eyes is: the arc
+    /// cosine of how much narrower it got over how much lower.
     fn tilt(&self) -> f32 {
         let [[xx, xy], [yx, yy]] =
             [&self.a, &self.b].map(|k| [k[0] - k[2] * self.c[0], k[1] - k[2] * self.c[1]]);
-        let (straight, mirrored) = ((xx + yy).hypot(yx - xy), (xx - yy).hypot(yx + xy));
-        let ratio = (straight - mirrored).abs() / (straight + mirrored).max(f64::EPSILON);
+        let ratio = xx.hypot(yx) / xy.hypot(yy).max(f64::EPSILON);
         ratio.clamp(0.0, 1.0).acos().to_degrees() as f32
     }
 }
@@ -209,6 +227,20 @@ mod tests {
             frames[frame].iter().map(flat).collect()
         });
         assert!(print.unwrap() > 0.95, "{print:?}");
+    }
+
+    #[test]
+    fn a_mouth_that_opens_is_no_tilt() {
+        let mut track = Track::default();
+        for frame in 0..6u64 {
+            // A tilt by all that the landmarks show, and by the pose none.
+            let points = turned(&sheet(0.0, 0.0), if frame % 2 == 0 { 0.0 } else { 25.0 }, 0.0);
+            let flat: Vec<Landmark> = points.iter().map(|p| Landmark { z: 0.0, ..*p }).collect();
+            let glimpse = seen(frame * 33_333, fixtures::mesh(&flat, Point::new(320.0, 200.0), 60.0));
+            let mouth = if frame % 2 == 0 { 0.02 } else { 0.5 };
+            track.push(Glimpse { mouth, ..glimpse });
+        }
+        assert_eq!(measure(&track), None);
     }
 
     #[test]

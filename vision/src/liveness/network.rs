@@ -17,6 +17,9 @@ use crate::liveness::Suspicion;
 use crate::manifest::{self, ModelRecord, Models};
 use crate::observe::FaceView;
 
+/// What rounding makes of 0 to 1, and of 1.
+const ABOUT: std::ops::RangeInclusive<f32> = -0.001..=1.001;
+const ABOUT_ONE: std::ops::RangeInclusive<f32> = 0.999..=1.001;
 /// What an error calls it; the manifest's own name for it is in the record.
 const MODEL: &str = "liveness network";
 
@@ -32,6 +35,8 @@ pub struct Description {
     pub offset: f32,
     pub factor: f32,
     pub reading: Reading,
+    /// The least confidence that is taken for a live face, 0 to 1.
+    pub least: f32,
 }
 
 /// The order of the input's planes.
@@ -61,6 +66,9 @@ impl Reading {
     /// None where the outputs are of another kind.
     fn confidence(self, outputs: &[Vec<f32>]) -> Option<f32> {
         let first = outputs.first()?.as_slice();
+        if !outputs.iter().flatten().all(|output| output.is_finite()) {
+            return None;
+        }
         let confidence = match self {
             Self::Softmax { live } => {
                 let most = first.iter().copied().fold(f32::MIN, f32::max);
@@ -71,9 +79,15 @@ impl Reading {
                 let logit = if large_is_live { *first.first()? } else { -*first.first()? };
                 1.0 / (1.0 + (-logit).exp())
             }
+            // What is no probability is none of a place.
+            Self::FeatureMap if first.iter().any(|place| !ABOUT.contains(place)) => return None,
             Self::FeatureMap => first.iter().sum::<f32>() / first.len() as f32,
             Self::Tree => {
                 let reached = outputs.get(1).filter(|reached| reached.len() == first.len())?;
+                // One leaf is reached, no more and no less.
+                if !ABOUT_ONE.contains(&reached.iter().sum::<f32>()) {
+                    return None;
+                }
                 1.0 - first.iter().zip(reached).map(|(leaf, reached)| leaf.abs() * reached).sum::<f32>()
             }
         };
@@ -119,6 +133,11 @@ impl LivenessNetwork {
         self.description.reading.confidence(&outputs).ok_or_else(unread)
     }
 
+    /// Whether it takes the face for a live one.
+    pub fn is_live(&self, image: &Image, view: &FaceView) -> Result<bool, VisionError> {
+        Ok(self.confidence(image, view)? >= self.description.least)
+    }
+
     pub fn measure(&self, image: &Image, view: &FaceView) -> Result<Suspicion, VisionError> {
         self.confidence(image, view).map(|confidence| Suspicion(1.0 - confidence))
     }
@@ -144,6 +163,32 @@ fn ordered(mut planes: Vec<f32>, channels: Channels) -> Vec<f32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::image::Point;
+    use crate::liveness::fixtures::{facing, picture};
+
+    /// The models that set-up fetched.
+    fn fetched() -> Models {
+        Models::read(&folder()).expect("the models: cargo xtask models")
+    }
+
+    fn folder() -> std::path::PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../.cache/models")
+    }
+
+    /// The same if the manifest had that one flag turned on. It is compiled in, so no file can turn it on.
+    fn enabled() -> Models {
+        #[derive(Deserialize)]
+        struct Manifest {
+            model: Vec<ModelRecord>,
+        }
+        let (text, off) = (include_str!("../../models.toml"), "\nenabled = false\n");
+        assert_eq!(text.matches(off).count(), 1);
+        let parsed: Manifest = toml::from_str(&text.replace(off, "\nenabled = true\n")).unwrap();
+        let is_on = |record: &ModelRecord| record.liveness.is_some_and(|l| l.enabled);
+        let record = parsed.model.into_iter().find(is_on).unwrap();
+        let bytes = manifest::checked(&folder(), &record).unwrap();
+        Models { liveness: Some((record, bytes)), ..fetched() }
+    }
 
     fn near(confidence: Option<f32>, expected: f32) -> bool {
         confidence.is_some_and(|c| (c - expected).abs() < 1e-5)
@@ -175,6 +220,37 @@ mod tests {
     }
 
     #[test]
+    fn what_is_no_number_or_has_no_end_is_no_confidence() {
+        for bad in [f32::NAN, f32::INFINITY] {
+            let softmax = Reading::Softmax { live: 0 };
+            assert_eq!(softmax.confidence(&[vec![bad, 1.0]]), None, "{bad}");
+            assert_eq!(softmax.confidence(&[vec![1.0, bad]]), None, "{bad}");
+            assert_eq!(Reading::FeatureMap.confidence(&[vec![0.5, bad]]), None, "{bad}");
+            // Nor where the leaf was not reached.
+            for reached in [vec![1.0, 0.0], vec![0.0, 1.0]] {
+                assert_eq!(Reading::Tree.confidence(&[vec![bad, 0.1], reached]), None, "{bad}");
+            }
+            assert_eq!(Reading::Tree.confidence(&[vec![0.1, 0.2], vec![0.0, bad]]), None, "{bad}");
+        }
+        let sigmoid = |large_is_live| Reading::Sigmoid { large_is_live }.confidence(&[vec![f32::NAN]]);
+        assert_eq!((sigmoid(true), sigmoid(false)), (None, None));
+        let endless = |large_is_live| Reading::Sigmoid { large_is_live }.confidence(&[vec![f32::INFINITY]]);
+        assert_eq!((endless(true), endless(false)), (None, None));
+        assert_eq!(Reading::FeatureMap.confidence(&[vec![0.5, 7.0]]), None);
+        assert_eq!(Reading::Tree.confidence(&[vec![0.1, 0.2], vec![0.0, 0.0]]), None, "no leaf");
+    }
+
+    #[test]
+    fn more_or_fewer_outputs_than_leaves_are_no_confidence() {
+        for reached in [vec![1.0], vec![1.0, 0.0, 0.0], vec![0.0; 4096], Vec::new()] {
+            let count = reached.len();
+            assert_eq!(Reading::Tree.confidence(&[vec![0.1, 0.2], reached]), None, "{count}");
+        }
+        // A leaf that says far too much is an attack.
+        assert_eq!(Reading::Tree.confidence(&[vec![1e30, 0.0], vec![1.0, 0.0]]), Some(0.0));
+    }
+
+    #[test]
     fn planes_are_put_in_order() {
         let planes: Vec<f32> = (0..6).map(|n| n as f32).collect();
         assert_eq!(ordered(planes.clone(), Channels::Bgr), [4.0, 5.0, 2.0, 3.0, 0.0, 1.0]);
@@ -188,6 +264,50 @@ mod tests {
         assert_eq!(described.len(), 1);
         assert!(described.iter().all(|d| !d.enabled));
         assert_eq!((described[0].channels, described[0].reading), (Channels::Rgb, Reading::Tree));
+    }
+
+    #[test]
+    fn as_the_manifest_is_no_network_runs() {
+        assert!(matches!(LivenessNetwork::enabled(&fetched()), Ok(None)));
+    }
+
+    #[test]
+    fn an_enabled_network_judges_and_a_threshold_makes_an_attack_of_it_or_not() {
+        let network = LivenessNetwork::enabled(&enabled()).unwrap().expect("a network");
+        let view = facing(Point::new(160.0, 90.0), 60.0);
+        let said = |colour: fn(f32) -> [f32; 3]| {
+            let image = picture(320, 240, |x, _| colour((x as f32 - 160.0) / 60.0));
+            let suspicion = network.measure(&image, &view).unwrap();
+            assert!((0.0..=1.0).contains(&suspicion.0), "{suspicion:?}");
+            assert_eq!(network.measure(&image, &view).unwrap(), suspicion, "the same picture");
+            suspicion
+        };
+        let round = said(|x| [190.0 - 30.0 * x * x, 140.0 - 20.0 * x * x, 115.0]);
+        let grey = said(|_| [128.0; 3]);
+        let live = |grey: bool| {
+            let image = picture(320, 240, |x, _| match grey {
+                true => [128.0; 3],
+                false => [
+                    190.0 - 0.0083 * (x as f32 - 160.0).powi(2),
+                    140.0 - 0.0056 * (x as f32 - 160.0).powi(2),
+                    115.0,
+                ],
+            });
+            network.is_live(&image, &view).unwrap()
+        };
+        assert_eq!([live(false), live(true)], [true, false], "by the manifest's bound");
+        // Neither is a face: this is the way of a figure, and says nothing of its worth.
+        let attacks = |most: f32| [round, grey].map(|suspicion| suspicion > Suspicion(most));
+        assert_eq!(attacks(0.2), [false, true], "as its author has it: {round:?} {grey:?}");
+        assert_eq!(attacks(1.0), [false, false]);
+        assert!(round != grey);
+    }
+
+    #[test]
+    fn an_enabled_network_is_required() {
+        let (record, _) = enabled().liveness.expect("a network");
+        let elsewhere = manifest::checked(Path::new(env!("CARGO_MANIFEST_DIR")), &record);
+        assert!(matches!(elsewhere, Err(VisionError::ModelMissing(..))));
     }
 
     #[test]

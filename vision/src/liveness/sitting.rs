@@ -4,6 +4,7 @@
 use crate::image::Image;
 use crate::liveness::continuity::{Continuity, Flow, Sameness, Sight};
 use crate::liveness::decision::{self, Assessment, Reading};
+use crate::liveness::flash::{Flash, FlashSequence, Reflection, Screen};
 use crate::liveness::glimpse::{Baseline, Cues, Glimpse, Track};
 use crate::liveness::{Challenge, Failure, Progress};
 use crate::observe::Observation;
@@ -26,6 +27,9 @@ const ABSENT_US: u64 = 300_000;
 pub struct Sitting {
     baseline: Baseline,
     challenge: Option<Challenge>,
+    flash: Option<Flash>,
+    /// Once the flash is over.
+    reflection: Option<Reflection>,
     track: Track,
     continuity: Continuity,
     cue_frames: usize,
@@ -54,6 +58,8 @@ impl Sitting {
         Self {
             baseline,
             challenge,
+            flash: None,
+            reflection: None,
             track: Track::default(),
             continuity: Continuity::default(),
             cue_frames: 0,
@@ -64,11 +70,17 @@ impl Sitting {
         }
     }
 
+    /// With colours on the screen before the face, which is to follow them.
+    pub fn with_flash(self, sequence: Option<FlashSequence>) -> Self {
+        Self { flash: sequence.map(Flash::new), ..self }
+    }
+
     /// Looks at the next frame. `at_us`: when the camera took it, by a clock that never goes back.
     pub fn look(&mut self, image: &Image, observation: &Observation, at_us: u64) -> Standing {
         let sight = match observation {
             Observation::Usable(view) => {
                 let cues = self.cues(at_us);
+                self.flash.iter_mut().for_each(|flash| flash.see(image, view, at_us));
                 self.track.push(Glimpse::of(image, view, at_us, cues));
                 Sight::Face(&self.track)
             }
@@ -94,6 +106,14 @@ impl Sitting {
         self.challenge.get_or_insert(challenge);
     }
 
+    /// What the screen changes to now, if it does. Colours begin once the face was recognised.
+    pub fn screen(&mut self, now_us: u64) -> Option<Screen> {
+        if self.failed.is_some() || self.same_us.is_none() {
+            return None;
+        }
+        self.flash.as_mut()?.turn(now_us)
+    }
+
     /// Whether anything is, or was, asked for.
     pub fn asks(&self) -> bool {
         self.challenge.is_some()
@@ -110,6 +130,7 @@ impl Sitting {
 
     /// How it stands at this time of the frames' clock: to be asked while no frame comes, too.
     pub fn standing(&mut self, now_us: u64) -> Standing {
+        self.reflect();
         let since = |then: Option<u64>| then.map_or(u64::MAX, |then| now_us.saturating_sub(then));
         if let (None, Some(challenge)) = (self.failed, &mut self.challenge) {
             // Before the first recognition nothing was asked, and it may never come.
@@ -131,7 +152,26 @@ impl Sitting {
                 progress => return Standing::Open(progress),
             }
         }
-        self.failed.map_or(Standing::Answered, Standing::Failed)
+        match self.failed {
+            Some(failure) => Standing::Failed(failure),
+            None if !self.is_reflected() => Standing::Open(Progress::Wait),
+            None => Standing::Answered,
+        }
+    }
+
+    /// Judges the flash once, when it is over.
+    fn reflect(&mut self) {
+        let over = self.flash.as_ref().filter(|flash| flash.is_over() && self.reflection.is_none());
+        if let Some(reflection) = over.map(Flash::judge) {
+            self.reflection = Some(reflection);
+            let follows = reflection == Reflection::Follows;
+            self.failed = self.failed.or((!follows).then_some(Failure::NoReflection));
+        }
+    }
+
+    /// Whether the face followed the colours, where there were any.
+    fn is_reflected(&self) -> bool {
+        self.flash.is_none() || self.reflection == Some(Reflection::Follows)
     }
 
     /// The end: unbroken, of one person by so many comparisons, and what the cues of it come to.
@@ -141,7 +181,7 @@ impl Sitting {
         let answered = self.challenge.as_ref().is_none_or(|c| c.answers().len() == c.steps().len());
         match self.failed {
             Some(failure) => Err(failure),
-            None if !answered => Err(Failure::TooLate),
+            None if !answered || !self.is_reflected() => Err(Failure::TooLate),
             None => Ok(decision::assess(&self.readings())),
         }
     }
@@ -201,6 +241,23 @@ mod tests {
         // Recognised once, and then another face, of whom nothing is known.
         assert_eq!(rested(1.4, |frame| frame == 0), Standing::Open(Progress::Wait));
         assert_eq!(rested(3.4, |frame| frame == 0), Standing::Failed(Failure::PersonUnclear));
+    }
+
+    #[test]
+    fn without_a_reflection_nothing_is_answered() {
+        let flash = || Some(FlashSequence::draw(&[5; 32]));
+        let mut sitting = Sitting::new(BASELINE, None).with_flash(flash());
+        assert_eq!(sitting.screen(1_000_000), None, "nobody was recognised");
+        sitting.identity(Sameness::Same, 1_000_000);
+        assert!(sitting.screen(1_000_000).is_some());
+        assert_eq!(sitting.standing(1_000_000), Standing::Open(Progress::Wait));
+        assert!(sitting.finish(1).is_err());
+        let mut at_us = 1_000_000;
+        while sitting.screen(at_us) != Some(Screen::Off) {
+            at_us += 33_000;
+        }
+        assert_eq!(sitting.standing(at_us), Standing::Failed(Failure::NoReflection), "no face was seen");
+        assert_eq!(sitting.screen(at_us), None);
     }
 
     #[test]

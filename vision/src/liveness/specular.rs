@@ -82,11 +82,18 @@ impl Cells {
         let face = || self.colours.iter().flatten().copied();
         let light = median(face().map(luma).collect())?;
         let colourful = median(face().map(saturation).collect())?;
+        // Where there are no colours, none can be pale.
+        if colourful < GREY {
+            return None;
+        }
         let least = (LIGHTER * light).max(light + LEVELS);
         let highlight = |c: [f32; 3]| luma(c) >= least && saturation(c) <= PALER * colourful;
         Some(self.colours.iter().map(|c| c.is_some_and(highlight)).collect())
     }
 }
+
+/// Faces less colourful than this are of a grey camera: skin has 0.2 and more.
+const GREY: f32 = 0.02;
 
 /// 0 grey to 1.
 fn saturation([r, g, b]: [f32; 3]) -> f32 {

@@ -178,7 +178,7 @@ pub struct Puppet<'a> {
 
 impl<'a> Puppet<'a> {
     pub fn new(victim: &'a Sitter, seed: u64) -> Self {
-        let head = RenderedHead::new(victim, seed);
+        let mut head = RenderedHead::new(victim, seed);
         let picture = head.frame(Stance::STRAIGHT);
         Self { head, strings: Manner::new(Body::Head, seed).staring(), picture }
     }

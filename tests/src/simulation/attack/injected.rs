@@ -36,6 +36,9 @@ impl Performance for Injected<'_> {
         self.next = (self.next + 1) % self.count;
         frame
     }
+
+    /// What is fed in was taken before another screen, or before this one at another time.
+    fn shine(&mut self, _: Option<[u8; 3]>) {}
 }
 
 #[cfg(test)]

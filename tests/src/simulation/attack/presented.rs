@@ -69,7 +69,7 @@ impl Performance for Presented<'_> {
         match &mut self.background {
             Background::Attacker(person) => {
                 let held = person.held(at_s, moment.readout_s, None).map(|stance| stance.with(BEHIND));
-                person.sitter.appear(held, scene, View::whole(FINE as f32));
+                person.sitter.appear(held, scene, View::whole(FINE as f32), &moment.glow);
             }
             Background::Room(room) => scene.pixels.copy_from_slice(&room.pixels),
         }
@@ -79,5 +79,9 @@ impl Performance for Presented<'_> {
         let held = [self.manner.stance(at_s), self.manner.stance(at_s + moment.readout_s)];
         self.prop.draw(scene, held, &moment);
         self.room.taken(at_s)
+    }
+
+    fn shine(&mut self, screen: Option<[u8; 3]>) {
+        self.room.shine(screen);
     }
 }

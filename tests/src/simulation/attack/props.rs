@@ -64,11 +64,11 @@ impl Prop for Paper {
         let bend = self.bend * (1.0 + 0.15 * (TAU * 0.31 * moment.at_s).sin());
         let sheets = held.map(|stance| Sheet::held(self.print.middle(), self.distance, stance).bent(bend));
         for hand in &self.hands {
-            hand.draw_fingers(onto, sheets);
+            hand.draw_fingers(onto, sheets, &moment.glow);
         }
         self.print.draw(onto, sheets, moment);
         for hand in &self.hands {
-            hand.draw_thumb(onto, sheets);
+            hand.draw_thumb(onto, sheets, &moment.glow);
         }
     }
 }
@@ -107,11 +107,11 @@ impl Prop for Shown<'_> {
         self.screen.show(self.footage.picture(moment.at_s, moment.prompt), moment);
         let sheets = held.map(|stance| Sheet::held(MIDDLE, self.distance, stance));
         if let Some(hand) = &self.hand {
-            hand.draw_fingers(onto, sheets);
+            hand.draw_fingers(onto, sheets, &moment.glow);
         }
         self.screen.draw(onto, sheets, moment);
         if let Some(hand) = &self.hand {
-            hand.draw_thumb(onto, sheets);
+            hand.draw_thumb(onto, sheets, &moment.glow);
         }
     }
 }

@@ -44,7 +44,8 @@ impl Performance for Swapped<'_> {
     fn frame(&mut self, at_s: f32, prompt: Option<Prompted>) -> Picture {
         let moment = self.room.moment(at_s, prompt);
         let own = self.attacker.held(at_s, moment.readout_s, prompt);
-        self.attacker.sitter.appear(own, &mut self.room.scene, View::whole(FINE as f32));
+        let scene = &mut self.room.scene;
+        self.attacker.sitter.appear(own, scene, View::whole(FINE as f32), &moment.glow);
         self.move_on(at_s, prompt.is_some());
         if self.raised > 0.0 {
             let down = BELOW * (1.0 - eased(self.raised));
@@ -53,6 +54,10 @@ impl Performance for Swapped<'_> {
             self.prop.draw(&mut self.room.scene, held, &moment);
         }
         self.room.taken(at_s)
+    }
+
+    fn shine(&mut self, screen: Option<[u8; 3]>) {
+        self.room.shine(screen);
     }
 }
 

@@ -83,10 +83,15 @@ impl Performance for Worn<'_> {
         let moment = self.room.moment(at_s, prompt);
         let held = self.attacker.held(at_s, moment.readout_s, prompt);
         let head = held.map(|stance| stance.with(self.fitted));
-        self.attacker.sitter.appear(head, &mut self.room.scene, View::whole(FINE as f32));
+        let scene = &mut self.room.scene;
+        self.attacker.sitter.appear(head, scene, View::whole(FINE as f32), &moment.glow);
         let sheets = held.map(|stance| self.sheet(stance));
         self.print.draw(&mut self.room.scene, sheets, &moment);
         self.room.taken(at_s)
+    }
+
+    fn shine(&mut self, screen: Option<[u8; 3]>) {
+        self.room.shine(screen);
     }
 }
 

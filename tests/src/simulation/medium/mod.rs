@@ -11,13 +11,14 @@ pub mod screen;
 pub mod stencil;
 pub mod surface;
 
-/// Sine of so many turns, to a thousandth, without a library's precision and time.
+use crate::simulation::light::ROUNDING;
+
+/// Sine of so many turns, fewer than a million, to a thousandth, without a library's precision and
+/// time.
+#[inline(always)]
 pub fn wave(turns: f32) -> f32 {
     // Two parabolas, then their square's share: the error of the first step nearly cancels.
-    let shifted = turns + 0.5;
-    // Rounded by hand: without SSE 4.1, `floor` is a call.
-    let cut = shifted as i32 as f32;
-    let x = turns - if cut > shifted { cut - 1.0 } else { cut };
+    let x = turns - (turns + ROUNDING - ROUNDING);
     let y = 8.0 * x * (1.0 - 2.0 * x.abs());
     y + 0.225 * (y * y.abs() - y)
 }

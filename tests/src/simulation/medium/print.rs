@@ -4,14 +4,14 @@
 use vultus_vision::image::Point;
 
 use crate::simulation::capture;
-use crate::simulation::light::{Light, luminance};
-use crate::simulation::medium::gloss::Gloss;
+use crate::simulation::light::{Light, Pixel, Sampled, luminance};
+use crate::simulation::medium::gloss::{Gloss, Sheen};
 use crate::simulation::medium::stencil::Stencil;
-use crate::simulation::medium::surface::{self, Hit, Sheet};
+use crate::simulation::medium::surface::{self, Sheet};
 use crate::simulation::medium::wave;
 use crate::simulation::random::{Chance, grains};
 use crate::simulation::scene::Moment;
-use crate::sitter::{DISTANCE, FINE, View, lit};
+use crate::sitter::{DISTANCE, FINE};
 use crate::video::Picture;
 
 /// The paper.
@@ -27,18 +27,19 @@ struct Ink {
     saturation: f32,
     /// Reflectance of full ink and of bare paper.
     black: f32,
-    white: [f32; 3],
+    white: Pixel,
     /// Dots grow on paper: the exponent of the tones.
     gain: f32,
     /// Unevenness of dots and fibres, as a share.
     grain: f32,
 }
 
-/// Dots of the halftone: lines to the millimetre, and for each colour the cosine and sine of their
-/// angle.
+/// Dots of the halftone: lines to the millimetre, and for each colour how many of them one crosses on a
+/// millimetre along the lines' own axes.
 struct Halftone {
     lines: f32,
-    angles: [[f32; 2]; 3],
+    cosines: Pixel,
+    sines: Pixel,
 }
 
 /// Contrast of the halftone below which it is not worth drawing.
@@ -55,7 +56,7 @@ pub struct Print {
     /// Millimetres across and down, and of the white margin.
     size: [f32; 2],
     margin: f32,
-    white: [f32; 3],
+    white: Pixel,
     halftone: Halftone,
     gloss: Gloss,
     stencil: Stencil,
@@ -79,10 +80,7 @@ impl Print {
             margin: chance.between(0.0, 7.0),
             white: ink.white,
             halftone: Halftone::new(&mut chance),
-            gloss: match finish {
-                Finish::Matte => Gloss { peak: chance.between(0.0, 0.06), width: chance.between(0.4, 0.7) },
-                Finish::Glossy => Gloss { peak: chance.between(0.3, 1.2), width: chance.between(0.05, 0.14) },
-            },
+            gloss: finish.gloss(&mut chance),
             stencil: Stencil::whole(),
             through: 1.0,
         }
@@ -114,32 +112,46 @@ impl Print {
     pub fn draw(&self, onto: &mut Light, held: [Sheet; 2], moment: &Moment) {
         let pixel_mm = held[0].centre[2] / (DISTANCE * FINE as f32);
         let contrast = capture::seen(self.halftone.lines * pixel_mm, moment.blur);
-        surface::draw(onto, held, self.size, |hit, pixel| {
-            let Some(mut colour) = self.colour(hit) else {
-                *pixel = pixel.map(|p| p * self.through);
-                return;
-            };
-            if contrast.abs() > LEAST_CONTRAST {
-                colour = self.halftone.dotted(colour, hit, contrast);
+        let contrast = Some(contrast).filter(|c| c.abs() > LEAST_CONTRAST);
+        let picture = self.picture.sampled();
+        surface::draw(onto, held, self.size, |stretch, pixels| {
+            let sheen = Sheen::of(self.gloss, stretch, moment);
+            for (i, pixel) in pixels.iter_mut().enumerate().filter(|(i, _)| stretch.shows(*i)) {
+                let place = [stretch.across[i], stretch.down[i]];
+                let Some(mut colour) = self.colour(place, picture) else {
+                    *pixel = pixel.map(|p| p * self.through);
+                    continue;
+                };
+                if let Some(contrast) = contrast {
+                    colour = self.halftone.dotted(colour, place, contrast);
+                }
+                let (sent, mirrored) = (sheen.sent(i, colour), sheen.mirrored(i));
+                *pixel = std::array::from_fn(|c| sent[c] + mirrored[c]);
             }
-            let (light, gleam) = (lit(hit.normal, 0.0), self.gloss.gleam(hit, moment.lamp.towards));
-            *pixel = colour.map(|c| c * light + gleam);
         });
     }
 
-    /// Reflectance where a ray meets the paper; None where there is a hole.
-    fn colour(&self, hit: &Hit) -> Option<[f32; 3]> {
-        let shown = Point::new(
-            self.middle.x + hit.across / self.magnified,
-            self.middle.y + hit.down / self.magnified,
-        );
-        let p = View::whole(FINE as f32).apply(shown);
-        if !self.stencil.is_there(p.x, p.y) {
+    /// Reflectance at a place of the paper; None where there is a hole.
+    #[inline(always)]
+    fn colour(&self, [across, down]: [f32; 2], picture: Sampled<'_>) -> Option<Pixel> {
+        let fine = |middle: f32, mm: f32| (middle + mm / self.magnified + 0.5) * FINE as f32 - 0.5;
+        let (x, y) = (fine(self.middle.x, across), fine(self.middle.y, down));
+        if !self.stencil.is_there(x, y) {
             return None;
         }
-        let inner = self.size.map(|s| s / 2.0 - self.margin);
-        let printed = hit.across.abs() < inner[0] && hit.down.abs() < inner[1];
-        Some(if printed { self.picture.sample(p.x, p.y) } else { self.white })
+        let [right, bottom] = self.size.map(|s| s / 2.0 - self.margin);
+        let printed = across.abs() < right && down.abs() < bottom;
+        Some(if printed { picture.at([x, y, 0.0, 0.0]) } else { self.white })
+    }
+}
+
+impl Finish {
+    fn gloss(self, chance: &mut Chance) -> Gloss {
+        let (peak, width) = match self {
+            Self::Matte => (chance.between(0.0, 0.06), chance.between(0.4, 0.7)),
+            Self::Glossy => (chance.between(0.3, 1.2), chance.between(0.05, 0.14)),
+        };
+        Gloss { peak, width, haze: width }
     }
 }
 
@@ -154,7 +166,7 @@ impl Ink {
         Self {
             saturation,
             black,
-            white: [white * (1.0 + warm), white, white * (1.0 - warm)],
+            white: [white * (1.0 + warm), white, white * (1.0 - warm), 0.0],
             gain: chance.between(1.03, 1.2),
             grain: chance.between(0.006, 0.015),
         }
@@ -165,11 +177,11 @@ impl Ink {
         for pixel in &mut picture.pixels {
             let grey = luminance(*pixel);
             let grain = grains(chance.bits());
-            *pixel = std::array::from_fn(|i| {
+            for i in 0..3 {
                 let mixed = grey + (pixel[i] - grey) * self.saturation;
                 let tone = mixed.clamp(0.0, 1.0).powf(self.gain);
-                (self.black + (self.white[i] - self.black) * tone) * (1.0 + self.grain * grain[i])
-            });
+                pixel[i] = (self.black + (self.white[i] - self.black) * tone) * (1.0 + self.grain * grain[i]);
+            }
         }
         picture
     }
@@ -179,23 +191,21 @@ impl Halftone {
     /// Coarse as in a newspaper to fine as in a book.
     fn new(chance: &mut Chance) -> Self {
         let lines_per_inch: f32 = chance.pick([45.0, 60.0, 85.0, 106.0, 133.0, 150.0]);
-        let angle = |degrees: f32| {
-            let (sine, cosine) = degrees.to_radians().sin_cos();
-            [cosine, sine]
-        };
+        let lines = lines_per_inch / 25.4;
         // Cyan takes red away, magenta green, yellow blue.
-        Self { lines: lines_per_inch / 25.4, angles: [angle(15.0), angle(75.0), angle(0.0)] }
+        let angles = [15.0_f32, 75.0, 0.0, 0.0].map(f32::to_radians);
+        Self { lines, cosines: angles.map(|a| lines * a.cos()), sines: angles.map(|a| lines * a.sin()) }
     }
 
     /// A colour with the first harmonic of its dots, of which so much contrast is seen. Half covered
     /// paper has the largest dots.
-    fn dotted(&self, colour: [f32; 3], hit: &Hit, contrast: f32) -> [f32; 3] {
+    #[inline(always)]
+    fn dotted(&self, colour: Pixel, [across, down]: [f32; 2], contrast: f32) -> Pixel {
         std::array::from_fn(|i| {
-            let [cosine, sine] = self.angles[i];
-            let across = (hit.across * cosine + hit.down * sine) * self.lines;
-            let down = (hit.down * cosine - hit.across * sine) * self.lines;
+            let along = wave(across * self.cosines[i] + down * self.sines[i]);
+            let aside = wave(down * self.cosines[i] - across * self.sines[i]);
             let ink = 1.0 - colour[i].clamp(0.0, 1.0);
-            colour[i] + 0.65 * contrast * ink * (1.0 - ink) * (wave(across) + wave(down))
+            colour[i] + 0.65 * contrast * ink * (1.0 - ink) * (along + aside)
         })
     }
 }
@@ -203,6 +213,7 @@ impl Halftone {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::simulation::glow::Glow;
     use crate::simulation::scene::{self, Lamp};
     use crate::sitter::{HEIGHT, MIDDLE, Stance, WIDTH};
 
@@ -213,7 +224,8 @@ mod tests {
     }
 
     fn moment(lamp: &Lamp) -> Moment {
-        Moment { at_s: 0.0, prompt: None, lamp: *lamp, readout_s: 0.02, exposure_s: 0.01, blur: 0.6 }
+        let glow = Glow::default();
+        Moment { at_s: 0.0, prompt: None, lamp: *lamp, readout_s: 0.02, exposure_s: 0.01, blur: 0.6, glow }
     }
 
     #[test]
@@ -222,10 +234,10 @@ mod tests {
         let (mut scene, lamp) = (scene::empty(), Lamp::new(1));
         let held = [Sheet::held(MIDDLE, DISTANCE, Stance::STRAIGHT); 2];
         print.draw(&mut scene, held, &moment(&lamp));
-        let [r, g, _] = scene.pixels[scene.width * scene.height / 2 + scene.width / 2];
+        let [r, g, ..] = scene.pixels[scene.width * scene.height / 2 + scene.width / 2];
         let live = Light::of(&red()).pixels[0];
         assert!(g > 0.03 && r / g < 0.7 * live[0] / live[1], "{r} {g}");
-        assert_eq!(scene.pixels[0], [0.0; 3], "nothing beside the sheet");
+        assert_eq!(scene.pixels[0], [0.0; 4], "nothing beside the sheet");
     }
 
     #[test]

@@ -4,7 +4,8 @@
 use vultus_vision::image::Point;
 use vultus_vision::mesh::{LANDMARKS, index};
 
-use crate::simulation::light::Light;
+use crate::simulation::glow::Glow;
+use crate::simulation::light::{Light, mixed, pixel};
 use crate::simulation::random::Chance;
 use crate::simulation::recording::Crop;
 use crate::sitter::{FINE, Figure, MOUTH, Paint, Sitter, Stance, View, dot, smooth, unit};
@@ -18,6 +19,8 @@ const AMBIENT: f32 = 0.45;
 const LAMP: f32 = 0.7;
 /// The studio around the head.
 const STUDIO: f32 = 0.75;
+/// The computer's picture of it.
+const VIEW: Crop = Crop::Landscape;
 
 /// A puppet of one person.
 pub struct RenderedHead<'a> {
@@ -25,19 +28,19 @@ pub struct RenderedHead<'a> {
     skin: Light,
     /// The way to the lamp, one long.
     lamp: [f32; 3],
+    /// What it was last drawn into.
+    frame: Light,
 }
 
 impl<'a> RenderedHead<'a> {
     pub fn new(sitter: &'a Sitter, seed: u64) -> Self {
         let mut chance = Chance::new(seed, "studio");
         let lamp = unit([chance.between(-0.8, 0.8), -0.7, -1.0]);
-        Self { sitter, skin: skin(sitter, &mut chance), lamp }
+        Self { sitter, skin: skin(sitter, &mut chance), lamp, frame: VIEW.blank() }
     }
 
     /// The head in a stance, as the computer puts it on a screen.
-    pub fn frame(&self, stance: Stance) -> Picture {
-        let crop = Crop::Landscape;
-        let mut frame = crop.blank();
+    pub fn frame(&mut self, stance: Stance) -> Picture {
         let figure = self.sitter.figure([stance; 2]);
         let normals = self.normals(&figure);
         let figure = figure.shaded(|i, _| match normals.get(i) {
@@ -45,8 +48,9 @@ impl<'a> RenderedHead<'a> {
             None => STUDIO,
         });
         let paint = Paint { picture: &self.skin, mouth: MOUTH };
-        self.sitter.draw(&figure, &paint, &mut frame, crop.view());
-        frame.picture()
+        // A puppet is lit where it is drawn, not where it is shown.
+        self.sitter.draw(&figure, &paint, &mut self.frame, VIEW.view(), &Glow::default());
+        self.frame.picture()
     }
 
     /// Which way the mesh faces at each landmark: the mean of the triangles around it.
@@ -78,7 +82,7 @@ fn minus(a: [f32; 3], b: [f32; 3]) -> [f32; 3] {
 /// The photograph smoothed, before a plain backdrop.
 fn skin(sitter: &Sitter, chance: &mut Chance) -> Light {
     let (fine, soft) = (sitter.fine(), sitter.fine().blurred(SMOOTHING));
-    let backdrop = [chance.between(0.05, 0.4), chance.between(0.05, 0.4), chance.between(0.05, 0.4)];
+    let backdrop = pixel([(); 3].map(|()| chance.between(0.05, 0.4)));
     let view = View::whole(FINE as f32);
     let [middle, chin, temple] = [
         view.apply(sitter.middle()),
@@ -87,18 +91,14 @@ fn skin(sitter: &Sitter, chance: &mut Chance) -> Light {
     ];
     let (width, height) = (1.45 * (temple.x - middle.x).abs(), 1.4 * (chin.y - middle.y).abs());
     let mut skin = Light::new(fine.width, fine.height);
-    for (i, pixel) in skin.pixels.iter_mut().enumerate() {
+    for (i, painted) in skin.pixels.iter_mut().enumerate() {
         let at = Point::new((i % fine.width) as f32, (i / fine.width) as f32);
         let (x, y) = ((at.x - middle.x) / width, (at.y - middle.y) / height);
         // The head is an egg, the neck and the shoulders below it widen.
         let head = x.hypot(y);
         let shoulders = if y > 0.5 { x.abs() / (0.6 + 1.6 * (y - 0.5)) } else { 2.0 };
         let behind = smooth(0.95, 1.05, head.min(shoulders));
-        let (sharp, soft) = (fine.pixels[i], soft.pixels[i]);
-        *pixel = std::array::from_fn(|c| {
-            let painted = sharp[c] + SMOOTH * (soft[c] - sharp[c]);
-            painted + behind * (backdrop[c] - painted)
-        });
+        *painted = mixed(mixed(fine.pixels[i], soft.pixels[i], SMOOTH), backdrop, behind);
     }
     skin
 }

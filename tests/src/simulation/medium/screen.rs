@@ -3,16 +3,14 @@
 
 use std::f32::consts::PI;
 
-use vultus_vision::image::Point;
-
 use crate::simulation::capture;
-use crate::simulation::light::{Light, luminance};
-use crate::simulation::medium::gloss::{self, Gloss};
-use crate::simulation::medium::surface::{self, Hit, Sheet};
+use crate::simulation::light::{Light, Pixel, Sampled, luminance, mixed};
+use crate::simulation::medium::gloss::{self, Gloss, Sheen};
+use crate::simulation::medium::surface::{self, Sheet, Stretch};
 use crate::simulation::medium::wave;
 use crate::simulation::random::Chance;
 use crate::simulation::scene::Moment;
-use crate::sitter::{DISTANCE, FINE, HEIGHT, lit};
+use crate::sitter::{DISTANCE, FINE, HEIGHT};
 use crate::video::Picture;
 
 /// Contrast of the grid below which it is not worth drawing.
@@ -22,6 +20,13 @@ const STRIPE: f32 = 0.27;
 const STRIPE_HEIGHT: f32 = 0.88;
 /// Where the colours' middles are, in dots.
 const STRIPES: [f32; 3] = [1.0 / 6.0, 0.5, 5.0 / 6.0];
+/// How much of the light from outside a panel reflects on all sides: glass the less, matte ones the
+/// more.
+const PANEL: [f32; 3] = [0.005, 0.0125, 0.02];
+/// How much the edges of what glass mirrors are softened, and how much wider a matte screen spreads
+/// what has edges, over the width of a lamp in it.
+const SHARP: f32 = 0.25;
+const HAZY: f32 = 2.0;
 /// Seconds for which a screen shows one picture of a video.
 const PERIOD_S: f32 = 1.0 / 30.0;
 
@@ -33,25 +38,32 @@ struct Backlight {
     depth: f32,
 }
 
+/// How bytes become light.
+struct Panel {
+    /// Light of each byte.
+    tone: [f32; 256],
+    /// Colour of white, and how much more or less colourful than sRGB it is.
+    white: Pixel,
+    saturation: f32,
+    /// Light of black.
+    black: f32,
+}
+
 /// A screen.
 pub struct Screen {
     /// Millimetres across and down, of what shines.
     size: [f32; 2],
     /// What does not shine around it, its colour, and the radius of its corners.
     bezel: f32,
-    bezel_colour: [f32; 3],
+    bezel_colour: Pixel,
     corner: f32,
     /// Millimetres from dot to dot.
     pitch: f32,
     /// Millimetres from the top to the bottom of what is shown.
     shown_mm: f32,
-    /// Light of each byte.
-    tone: Vec<f32>,
-    /// Colour of white, and how much more or less colourful than sRGB it is.
-    white: [f32; 3],
-    saturation: f32,
-    /// Light of black.
-    black: f32,
+    panel: Panel,
+    /// Reflectance of the panel, where it shows nothing.
+    reflectance: f32,
     backlight: Backlight,
     gloss: Gloss,
     /// The room before the screen, blurred, and how much of it the glass mirrors.
@@ -63,6 +75,8 @@ pub struct Screen {
     phase: f32,
     shown: Option<Picture>,
     content: Light,
+    /// Whether the content is all of what is shown, and nothing of what was.
+    settled: bool,
 }
 
 impl Screen {
@@ -80,12 +94,13 @@ impl Screen {
         Self {
             size: [height * 0.46, height],
             bezel: chance.between(2.0, 5.0),
-            bezel_colour: [0.012; 3],
+            bezel_colour: [0.012; 4],
             corner: 9.0,
             pitch: 25.4 / inch,
             shown_mm: height,
-            gloss: Gloss { peak: chance.between(0.15, 0.7), width: chance.between(0.02, 0.05) },
+            gloss: glass(chance.between(0.15, 0.7), chance.between(0.02, 0.05)),
             mirrors: chance.between(0.02, 0.045),
+            reflectance: Chance::new(seed, "panel").between(PANEL[0], PANEL[1]),
             ..Self::new(room, backlight, &mut chance)
         }
     }
@@ -108,21 +123,25 @@ impl Screen {
             depth: chance.pick([0.0, 0.0, 0.3]),
         };
         // Most are matte.
-        let glass = chance.happens(0.3);
-        let gloss = match glass {
-            true => Gloss { peak: chance.between(0.15, 0.6), width: chance.between(0.02, 0.05) },
-            false => Gloss { peak: chance.between(0.01, 0.06), width: chance.between(0.12, 0.3) },
+        let is_glass = chance.happens(0.3);
+        let gloss = if is_glass {
+            glass(chance.between(0.15, 0.6), chance.between(0.02, 0.05))
+        } else {
+            let (peak, width) = (chance.between(0.01, 0.06), chance.between(0.12, 0.3));
+            Gloss { peak, width, haze: HAZY * width }
         };
+        let [least, most] = if is_glass { [PANEL[0], PANEL[1]] } else { [PANEL[1], PANEL[2]] };
         let grey = chance.between(0.01, 0.05);
         Self {
             size,
             bezel: chance.between(6.0, 16.0),
-            bezel_colour: [grey; 3],
+            bezel_colour: [grey; 4],
             corner: 2.0,
             pitch,
             shown_mm: size[1].min(310.0),
             gloss,
-            mirrors: if glass { chance.between(0.02, 0.04) } else { 0.0 },
+            mirrors: if is_glass { chance.between(0.02, 0.04) } else { 0.0 },
+            reflectance: Chance::new(seed, "panel").between(least, most),
             ..Self::new(room, backlight, &mut chance)
         }
     }
@@ -135,22 +154,26 @@ impl Screen {
         Self {
             size: [0.0; 2],
             bezel: 0.0,
-            bezel_colour: [0.0; 3],
+            bezel_colour: [0.0; 4],
             corner: 0.0,
             pitch: 1.0,
             shown_mm: 1.0,
-            tone: (0..256).map(|byte| (byte as f32 / 255.0).powf(gamma)).collect(),
-            white: [1.0 - cold, 1.0, 1.0 + cold].map(|share| share * brightness),
-            saturation: chance.between(0.92, 1.15),
-            black: brightness * chance.between(0.0008, 0.006),
+            panel: Panel {
+                tone: std::array::from_fn(|byte| (byte as f32 / 255.0).powf(gamma)),
+                white: [1.0 - cold, 1.0, 1.0 + cold, 0.0].map(|share| share * brightness),
+                saturation: chance.between(0.92, 1.15),
+                black: brightness * chance.between(0.0008, 0.006),
+            },
+            reflectance: 0.0,
             backlight,
-            gloss: Gloss { peak: 0.0, width: 1.0 },
+            gloss: Gloss { peak: 0.0, width: 1.0, haze: 1.0 },
             room: room.shrunk(8).blurred(1.5),
             mirrors: 0.0,
             beat: chance.sign() * chance.between(0.02, 0.3),
             phase: chance.between(0.0, 1.0),
             shown: None,
-            content: Light::new(1, 1),
+            content: Light::new(2, 2),
+            settled: false,
         }
     }
 
@@ -168,76 +191,109 @@ impl Screen {
     /// The next picture of the video that it shows. The camera's exposure may begin while the last one
     /// is still there.
     pub fn show(&mut self, picture: &Picture, moment: &Moment) {
+        let same = self.shown.as_ref() == Some(picture);
+        if same && self.settled {
+            return;
+        }
         let since = (self.phase + self.beat * moment.at_s).rem_euclid(1.0);
         let exposed = moment.exposure_s / PERIOD_S;
         let stale = ((exposed - since) / exposed).clamp(0.0, 1.0);
-        let last = self.shown.replace(picture.clone());
-        let last = last.filter(|last| last.rgb.len() == picture.rgb.len() && stale > 0.0);
-        let before = last.as_ref().map_or(picture, |last| last);
+        let last = self.shown.take().filter(|last| last.rgb.len() == picture.rgb.len());
         self.content.width = picture.width as usize;
         self.content.height = picture.height as usize;
-        let light = |bytes: &[u8]| -> [f32; 3] { std::array::from_fn(|i| self.tone[usize::from(bytes[i])]) };
-        let pixels = picture.rgb.chunks_exact(3).zip(before.rgb.chunks_exact(3)).map(|(new, old)| {
-            let (new, old) = (light(new), light(old));
-            let mixed: [f32; 3] = std::array::from_fn(|i| new[i] + stale * (old[i] - new[i]));
-            let grey = luminance(mixed);
-            std::array::from_fn(|i| self.white[i] * (grey + (mixed[i] - grey) * self.saturation).max(0.0))
-        });
-        self.content.pixels = pixels.collect();
+        self.content.pixels.resize(self.content.width * self.content.height, [0.0; 4]);
+        self.settled = same || last.is_none() || stale == 0.0;
+        let panel = &self.panel;
+        let old = last.as_ref().filter(|_| !self.settled).map_or(&picture.rgb, |last| &last.rgb);
+        let bytes = picture.rgb.chunks_exact(3).zip(old.chunks_exact(3));
+        for (pixel, (new, old)) in self.content.pixels.iter_mut().zip(bytes) {
+            let new = panel.light(new);
+            *pixel = panel.coloured(if self.settled { new } else { mixed(new, panel.light(old), stale) });
+        }
+        self.shown = Some(picture.clone());
     }
 
     pub fn draw(&self, onto: &mut Light, held: [Sheet; 2], moment: &Moment) {
         let pixel_mm = held[0].centre[2] / (DISTANCE * FINE as f32);
         let grid = Grid::of(pixel_mm / self.pitch, moment.blur);
         let height = onto.height as f32;
+        let content = self.content.sampled();
         let time = |row: usize| moment.at_s + moment.readout_s * row as f32 / height;
-        let levels: Vec<f32> =
-            (0..onto.height).map(|row| self.backlight.level(time(row), moment.exposure_s)).collect();
-        surface::draw(onto, held, self.outer(), |hit, pixel| {
-            if !self.is_there(hit) {
-                return;
+        surface::draw(onto, held, self.outer(), |stretch, pixels| {
+            let sheen = Sheen::of(self.gloss, stretch, moment);
+            let level = self.backlight.level(time(stretch.row), moment.exposure_s);
+            let room = self.mirrored(stretch);
+            let shines = stretch.is_within(self.size);
+            for (i, pixel) in pixels.iter_mut().enumerate() {
+                let place = [stretch.across[i], stretch.down[i]];
+                if shines || self.shines(place) {
+                    let (light, seen) = (self.light(place, content, grid.as_ref()), sheen.mirrored(i));
+                    let (room, shone) =
+                        (mixed(room[0], room[1], surface::along(i)), sheen.shone(i, self.reflectance));
+                    *pixel = std::array::from_fn(|c| {
+                        (self.panel.black + light[c]) * level + seen[c] + self.mirrors * room[c] + shone[c]
+                    });
+                } else if self.is_there(place) {
+                    let (sent, seen) = (sheen.sent(i, self.bezel_colour), sheen.mirrored(i));
+                    *pixel = std::array::from_fn(|c| sent[c] + 0.3 * seen[c]);
+                }
             }
-            let gleam = self.gloss.gleam(hit, moment.lamp.towards);
-            let [x, y] = [hit.across.abs() * 2.0 - self.size[0], hit.down.abs() * 2.0 - self.size[1]];
-            if x > 0.0 || y > 0.0 {
-                *pixel = self.bezel_colour.map(|c| c * lit(hit.normal, 0.0) + 0.3 * gleam);
-                return;
-            }
-            let mut light = self.content_at(hit);
-            if let Some(grid) = &grid {
-                light = grid.through(light, hit.across / self.pitch, hit.down / self.pitch);
-            }
-            let mirrored = self.mirrored(hit);
-            *pixel = std::array::from_fn(|i| {
-                (self.black + light[i]) * levels[hit.row] + gleam + self.mirrors * mirrored[i]
-            });
         });
     }
 
     /// Corners are round.
-    fn is_there(&self, hit: &Hit) -> bool {
+    fn is_there(&self, [across, down]: [f32; 2]) -> bool {
         let [x, y] = self.outer().map(|s| s / 2.0 - self.corner);
-        let (x, y) = ((hit.across.abs() - x).max(0.0), (hit.down.abs() - y).max(0.0));
+        let (x, y) = ((across.abs() - x).max(0.0), (down.abs() - y).max(0.0));
         x * x + y * y <= self.corner * self.corner
     }
 
-    /// What it shows there; beside a picture that does not fill it, nothing.
-    fn content_at(&self, hit: &Hit) -> [f32; 3] {
-        let scale = self.content.height as f32 / self.shown_mm;
-        let (width, height) = (self.content.width as f32, self.content.height as f32);
-        let p = Point::new(hit.across * scale + (width - 1.0) / 2.0, hit.down * scale + (height - 1.0) / 2.0);
-        let inside = p.x > -0.5 && p.y > -0.5 && p.x < width - 0.5 && p.y < height - 0.5;
-        if inside { self.content.sample(p.x, p.y) } else { [0.0; 3] }
+    /// Whether it is no frame there.
+    fn shines(&self, place: [f32; 2]) -> bool {
+        2.0 * place[0].abs() <= self.size[0] && 2.0 * place[1].abs() <= self.size[1] && self.is_there(place)
     }
 
-    /// The room in the glass, left and right as in a mirror.
-    fn mirrored(&self, hit: &Hit) -> [f32; 3] {
+    /// What it shows there through its grid; beside a picture that does not fill it, nothing.
+    #[inline(always)]
+    fn light(&self, [across, down]: [f32; 2], content: Sampled<'_>, grid: Option<&Grid>) -> Pixel {
+        let scale = self.content.height as f32 / self.shown_mm;
+        let (width, height) = (self.content.width as f32, self.content.height as f32);
+        let (x, y) = (across * scale + (width - 1.0) / 2.0, down * scale + (height - 1.0) / 2.0);
+        let inside = (x > -0.5) & (y > -0.5) & (x < width - 0.5) & (y < height - 0.5);
+        let light = if inside { content.at([x, y, 0.0, 0.0]) } else { [0.0; 4] };
+        grid.map_or(light, |grid| grid.through(light, across / self.pitch, down / self.pitch))
+    }
+
+    /// The room in the glass at both ends of a stretch, left and right as in a mirror.
+    fn mirrored(&self, stretch: &Stretch) -> [Pixel; 2] {
         if self.mirrors == 0.0 {
-            return [0.0; 3];
+            return [[0.0; 4]; 2];
         }
-        let [x, y, z] = gloss::mirrored(hit);
         let (width, height) = (self.room.width as f32, self.room.height as f32);
-        self.room.sample(width * (0.5 + 0.8 * x / z), height * (0.5 - 0.8 * y / z))
+        stretch.ends.map(|hit| {
+            let [right, down] = [0, 1].map(|axis| 0.8 * gloss::tangent(&hit, axis));
+            self.room.sample(width * (0.5 - right), height * (0.5 + down))
+        })
+    }
+}
+
+fn glass(peak: f32, width: f32) -> Gloss {
+    Gloss { peak, width, haze: SHARP * width }
+}
+
+impl Panel {
+    /// The light of a pixel's bytes.
+    #[inline(always)]
+    fn light(&self, bytes: &[u8]) -> Pixel {
+        let tone = |i: usize| self.tone[usize::from(bytes[i])];
+        [tone(0), tone(1), tone(2), 0.0]
+    }
+
+    /// That light in the colours of the panel.
+    #[inline(always)]
+    fn coloured(&self, light: Pixel) -> Pixel {
+        let grey = luminance(light);
+        std::array::from_fn(|i| self.white[i] * (grey + (light[i] - grey) * self.saturation).max(0.0))
     }
 }
 
@@ -272,12 +328,15 @@ impl Grid {
     }
 
     /// Light through the grid, at a place in dots.
-    fn through(&self, light: [f32; 3], across: f32, down: f32) -> [f32; 3] {
-        let cosine = |turns: f32| wave(turns + 0.25);
-        let row = 1.0 + self.rows * cosine(down + 0.5);
+    #[inline(always)]
+    fn through(&self, light: Pixel, across: f32, down: f32) -> Pixel {
+        // The row's wave has the lane that the colours leave.
+        let [red, green, blue] = STRIPES.map(|stripe| across - stripe);
+        let first = [red, green, blue, down + 0.5].map(|turns| wave(turns + 0.25));
+        let second = [red, green, blue, 0.0].map(|turns| wave(2.0 * turns + 0.25));
+        let row = 1.0 + self.rows * first[3];
         std::array::from_fn(|i| {
-            let x = across - STRIPES[i];
-            let stripe = 1.0 + self.stripes[0] * cosine(x) + self.stripes[1] * cosine(2.0 * x);
+            let stripe = 1.0 + self.stripes[0] * first[i] + self.stripes[1] * second[i];
             light[i] * (row * stripe).max(0.0)
         })
     }
@@ -287,6 +346,7 @@ impl Grid {
 mod tests {
     use super::*;
     use crate::simulation::capture::{Camera, sharpest};
+    use crate::simulation::glow::Glow;
     use crate::simulation::scene::{self, Lamp};
     use crate::simulation::testing::ripple;
     use crate::sitter::{MIDDLE, Stance};
@@ -296,7 +356,8 @@ mod tests {
     }
 
     fn moment(lamp: &Lamp, at_s: f32) -> Moment {
-        Moment { at_s, prompt: None, lamp: *lamp, readout_s: 0.02, exposure_s: 0.01, blur: 0.45 }
+        let glow = Glow::default();
+        Moment { at_s, prompt: None, lamp: *lamp, readout_s: 0.02, exposure_s: 0.01, blur: 0.45, glow }
     }
 
     /// A grey screen without glass, of which a scene pixel shows so many dots.
@@ -323,7 +384,7 @@ mod tests {
     #[test]
     fn stripes_are_as_bright_as_without_them() {
         let grid = Grid::of(0.6, 0.45).expect("a grid");
-        let places = (0..1000).map(|i| grid.through([1.0; 3], i as f32 * 0.37, i as f32 * 0.011)[1]);
+        let places = (0..1000).map(|i| grid.through([1.0; 4], i as f32 * 0.37, i as f32 * 0.011)[1]);
         let mean = places.sum::<f32>() / 1000.0;
         assert!((mean - 1.0).abs() < 0.06, "{mean}");
         assert!(Grid::of(2.7, 0.6).is_none());
@@ -349,10 +410,10 @@ mod tests {
         assert!(screen.content.pixels[0][1] < 0.01, "still the last");
         screen.phase = 0.15;
         screen.show(&grey(0), &moment(&lamp, 0.06));
-        let mixed = screen.content.pixels[0][1] / screen.white[1];
+        let mixed = screen.content.pixels[0][1] / screen.panel.white[1];
         assert!((0.2..0.8).contains(&mixed), "{mixed}");
         screen.phase = 0.9;
         screen.show(&grey(255), &moment(&lamp, 0.1));
-        assert!((screen.content.pixels[0][1] / screen.white[1] - 1.0).abs() < 0.01);
+        assert!((screen.content.pixels[0][1] / screen.panel.white[1] - 1.0).abs() < 0.01);
     }
 }

@@ -3,8 +3,9 @@
 
 use vultus_vision::image::Point;
 
-use crate::simulation::light::Light;
-use crate::sitter::{DISTANCE, FINE, MIDDLE, Rotation, Stance};
+use crate::simulation::glow::{self, Glow};
+use crate::simulation::light::{Light, Pixel};
+use crate::sitter::{DISTANCE, FINE, MIDDLE, Rotation, Stance, dot};
 
 /// How a sheet is held. Lengths are in millimetres: a frame's pixel at the distance of a head is one.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -25,11 +26,58 @@ pub struct Hit {
     /// Millimetres from the sheet's middle, along the sheet.
     pub across: f32,
     pub down: f32,
-    /// Which way the ray goes, and which way the sheet faces there (one long).
-    pub ray: [f32; 3],
+    /// Millimetres from the lens.
+    pub at: [f32; 3],
+    /// Which way the sheet faces there (one long), and which way a mirror would send the ray.
     pub normal: [f32; 3],
+    pub mirrored: [f32; 3],
+}
+
+/// So many pixels are handled at once.
+pub const STRETCH: usize = 16;
+
+/// Neighbouring pixels of one row of a scene, and what of a sheet they show.
+pub struct Stretch {
     /// The row of the scene.
     pub row: usize,
+    /// Millimetres from the sheet's middle, along the sheet; infinite where the sheet is not seen.
+    pub across: [f32; STRETCH],
+    pub down: [f32; STRETCH],
+    /// What the first pixel meets, and what the pixel after the last would meet.
+    pub ends: [Hit; 2],
+}
+
+impl Stretch {
+    pub fn shows(&self, pixel: usize) -> bool {
+        self.across[pixel] < f32::INFINITY
+    }
+
+    /// Whether all of it lies in the middle of the sheet, within that size.
+    pub fn is_within(&self, [across, down]: [f32; 2]) -> bool {
+        let inside = |i: usize| (2.0 * self.across[i].abs() <= across) & (2.0 * self.down[i].abs() <= down);
+        (0..STRETCH).fold(true, |all, i| all & inside(i))
+    }
+
+    /// What changes little from one end to the other, for each pixel.
+    #[inline]
+    pub fn evenly(&self, of: impl Fn(&Hit) -> f32) -> [f32; STRETCH] {
+        let [first, last] = [of(&self.ends[0]), of(&self.ends[1])];
+        std::array::from_fn(|i| first + (last - first) * along(i))
+    }
+
+    /// How much falls on it of the light of the machine's screen.
+    pub fn shine(&self, glow: &Glow) -> [f32; STRETCH] {
+        if glow.is_dark() {
+            return [0.0; STRETCH];
+        }
+        self.evenly(|hit| glow::received(hit.at, hit.normal))
+    }
+}
+
+/// How far a pixel is from the first end of a stretch to the last.
+#[inline(always)]
+pub fn along(pixel: usize) -> f32 {
+    pixel as i32 as f32 / STRETCH as f32
 }
 
 impl Sheet {
@@ -88,23 +136,34 @@ impl Sheet {
 }
 
 /// Visits every pixel of a scene that shows a sheet of that size (across, down), which is held in one
-/// way when the first row is exposed and in another when the last is.
-pub fn draw(onto: &mut Light, held: [Sheet; 2], size: [f32; 2], mut paint: impl FnMut(&Hit, &mut [f32; 3])) {
+/// way when the first row is exposed and in another when the last is. A stretch may have fewer pixels
+/// at the end of a row.
+pub fn draw(
+    onto: &mut Light,
+    held: [Sheet; 2],
+    size: [f32; 2],
+    mut paint: impl FnMut(&Stretch, &mut [Pixel]),
+) {
     let half = size.map(|s| s / 2.0);
     let Some([left, top, right, bottom]) = bounds(onto, &held, half) else { return };
-    let ray = |column: usize, row: usize| {
-        let along = |i: usize, middle: f32| ((i as f32 + 0.5) / FINE as f32 - 0.5 - middle) / DISTANCE;
-        [along(column, MIDDLE.x), along(row, MIDDLE.y), 1.0]
-    };
     for row in top..=bottom {
-        let exposed = Exposed::of(&held[0].towards(&held[1], row as f32 / onto.height as f32), row);
-        for (pixel, column) in onto.row_mut(row)[left..=right].iter_mut().zip(left..) {
-            match exposed.meet(ray(column, row)) {
-                Some(hit) if hit.across.abs() <= half[0] && hit.down.abs() <= half[1] => paint(&hit, pixel),
-                _ => {}
-            }
+        let exposed = Exposed::of(&held[0].towards(&held[1], row as f32 / onto.height as f32));
+        let stretches = onto.row_mut(row)[left..=right].chunks_mut(STRETCH);
+        let mut met = (left, exposed.meet(ray(left, row)));
+        for (pixels, column) in stretches.zip((left..).step_by(STRETCH)) {
+            let Some([across, down]) = exposed.places(column, row, half) else { continue };
+            let first = if met.0 == column { met.1 } else { exposed.meet(ray(column, row)) };
+            met = (column + STRETCH, exposed.meet(ray(column + STRETCH, row)));
+            let Some((first, last)) = first.or(met.1).zip(met.1.or(first)) else { continue };
+            paint(&Stretch { row, across, down, ends: [first, last] }, pixels);
         }
     }
+}
+
+/// The way from the lens through a pixel of a scene.
+fn ray(column: usize, row: usize) -> [f32; 3] {
+    let along = |i: usize, middle: f32| ((i as f32 + 0.5) / FINE as f32 - 0.5 - middle) / DISTANCE;
+    [along(column, MIDDLE.x), along(row, MIDDLE.y), 1.0]
 }
 
 /// The columns and rows between which a sheet is seen: left, top, right, bottom. None: it is out of
@@ -133,47 +192,78 @@ struct Exposed {
     rotation: Rotation,
     /// The lens as seen from the sheet.
     lens: [f32; 3],
-    /// Which way a flat sheet faces.
-    normal: [f32; 3],
     bend: f32,
-    row: usize,
 }
 
+/// Where a ray meets a sheet: across and down, and how many rays away. Nowhere where it passes, or
+/// meets the back.
+type Place = [f32; 3];
+const NOWHERE: Place = [f32::INFINITY; 3];
+
 impl Exposed {
-    fn of(sheet: &Sheet, row: usize) -> Self {
+    fn of(sheet: &Sheet) -> Self {
         let rotation = sheet.rotation();
-        let lens = rotation.undo(sheet.centre.map(|c| -c));
-        Self { rotation, lens, normal: rotation.apply([0.0, 0.0, -1.0]), bend: sheet.bend, row }
+        Self { rotation, lens: rotation.undo(sheet.centre.map(|c| -c)), bend: sheet.bend }
     }
 
-    /// None where the ray passes, or meets the back.
+    /// Where a stretch of pixels that begins at a column meets what is within half a size. None: no
+    /// pixel does.
+    fn places(&self, column: usize, row: usize, half: [f32; 2]) -> Option<[[f32; STRETCH]; 2]> {
+        let (first, next) = (self.rotation.undo(ray(column, row)), self.rotation.undo(ray(column + 1, row)));
+        let step: [f32; 3] = std::array::from_fn(|i| next[i] - first[i]);
+        let way = |i: usize| -> [f32; 3] { std::array::from_fn(|k| first[k] + i as i32 as f32 * step[k]) };
+        let mut places = [[0.0; STRETCH]; 2];
+        // Decided once, so that each loop is a plain one.
+        if self.bend == 0.0 {
+            for i in 0..STRETCH {
+                [places[0][i], places[1][i], _] = self.meet_flat(way(i));
+            }
+        } else {
+            for i in 0..STRETCH {
+                [places[0][i], places[1][i], _] = self.meet_bent(way(i), 1.0 / self.bend);
+            }
+        }
+        let [mut across, down] = places;
+        for (across, down) in across.iter_mut().zip(&down) {
+            let inside = (across.abs() <= half[0]) & (down.abs() <= half[1]);
+            *across = if inside { *across } else { f32::INFINITY };
+        }
+        across.iter().any(|a| *a < f32::INFINITY).then_some([across, down])
+    }
+
     fn meet(&self, ray: [f32; 3]) -> Option<Hit> {
         let way = self.rotation.undo(ray);
-        let met = if self.bend == 0.0 { self.meet_flat(way) } else { self.meet_bent(way, 1.0 / self.bend) };
-        met.map(|(across, down, normal)| Hit { across, down, ray, normal, row: self.row })
+        let flat = self.bend == 0.0;
+        let met = if flat { self.meet_flat(way) } else { self.meet_bent(way, 1.0 / self.bend) };
+        let [across, down, far] = met;
+        // A bent sheet faces away from its axis.
+        let (sine, cosine) = (across * self.bend).sin_cos();
+        let normal = self.rotation.apply([sine, 0.0, -cosine]);
+        let depth = 2.0 * dot(ray, normal);
+        let mirrored = std::array::from_fn(|i| ray[i] - depth * normal[i]);
+        let hit = Hit { across, down, at: ray.map(|r| r * far), normal, mirrored };
+        (across < f32::INFINITY).then_some(hit)
     }
 
-    fn meet_flat(&self, way: [f32; 3]) -> Option<(f32, f32, [f32; 3])> {
+    #[inline(always)]
+    fn meet_flat(&self, way: [f32; 3]) -> Place {
         let far = -self.lens[2] / way[2];
-        let front = way[2] > 1e-6 && far > 0.0;
-        front.then(|| (self.lens[0] + far * way[0], self.lens[1] + far * way[1], self.normal))
+        let front = (way[2] > 1e-6) & (far > 0.0);
+        if front { [self.lens[0] + far * way[0], self.lens[1] + far * way[1], far] } else { NOWHERE }
     }
 
     /// The sheet is part of a cylinder, whose axis lies a radius behind the sheet's middle.
-    fn meet_bent(&self, way: [f32; 3], radius: f32) -> Option<(f32, f32, [f32; 3])> {
+    #[inline(always)]
+    fn meet_bent(&self, way: [f32; 3], radius: f32) -> Place {
         let (x, z) = (self.lens[0], self.lens[2] - radius);
         let a = way[0] * way[0] + way[2] * way[2];
         let b = x * way[0] + z * way[2];
         let c = x * x + z * z - radius * radius;
         let root = b * b - a * c;
-        if root < 0.0 {
-            return None;
-        }
-        let far = (-b - root.sqrt()) / a;
+        let far = (-b - root.max(0.0).sqrt()) / a;
         let sine = (x + far * way[0]) / radius;
-        let facing = [sine, 0.0, (z + far * way[2]) / radius];
-        let front = far > 0.0 && facing[2] < 0.0;
-        front.then(|| (radius * arcsine(sine), self.lens[1] + far * way[1], self.rotation.apply(facing)))
+        let front = (root >= 0.0) & (far > 0.0) & ((z + far * way[2]) / radius < 0.0);
+        if front { [radius * arcsine(sine), self.lens[1] + far * way[1], far] } else { NOWHERE }
     }
 }
 
@@ -194,7 +284,7 @@ mod tests {
 
     /// What the pixels of one row see across a sheet.
     fn across(sheet: Sheet, row: usize) -> Vec<(usize, f32)> {
-        let exposed = Exposed::of(&sheet, row);
+        let exposed = Exposed::of(&sheet);
         let pixel = |column: usize| {
             let ray = [(column as f32 / 2.0 - 320.0) / DISTANCE, (row as f32 / 2.0 - 240.0) / DISTANCE, 1.0];
             exposed.meet(ray).map(|hit| (column, hit.across))
@@ -229,7 +319,7 @@ mod tests {
             for (across, down) in [(0.0, 0.0), (60.0, -80.0), (-70.0, 50.0)] {
                 let p = sheet.seen(across, down);
                 let ray = [(p.x - MIDDLE.x) / DISTANCE, (p.y - MIDDLE.y) / DISTANCE, 1.0];
-                let hit = Exposed::of(&sheet, 0).meet(ray).expect("a hit");
+                let hit = Exposed::of(&sheet).meet(ray).expect("a hit");
                 assert!((hit.across - across).abs() < 0.3 && (hit.down - down).abs() < 0.3, "{hit:?}");
             }
         }
@@ -239,7 +329,10 @@ mod tests {
     fn a_sheet_covers_what_it_should() {
         let mut scene = scene::empty();
         let sheet = Sheet::held(MIDDLE, DISTANCE, Stance::STRAIGHT);
-        draw(&mut scene, [sheet; 2], [100.0, 60.0], |_, pixel| *pixel = [1.0; 3]);
+        draw(&mut scene, [sheet; 2], [100.0, 60.0], |stretch, pixels| {
+            let shown = pixels.iter_mut().enumerate().filter(|(i, _)| stretch.shows(*i));
+            shown.for_each(|(_, pixel)| *pixel = [1.0; 4]);
+        });
         let lit = scene.pixels.iter().filter(|p| p[0] > 0.0).count();
         assert!(lit.abs_diff(200 * 120) < 700, "{lit}");
         draw(&mut scene, [sheet.part(2000.0, 0.0, 0.0); 2], [9.0; 2], |_, _| panic!("out of sight"));

@@ -8,10 +8,13 @@ use std::ops::RangeInclusive;
 use super::bearing::{Course, Moment};
 use super::excursion::{Bounds, Excursion, excursions};
 use super::{Action, Movement};
+use crate::liveness::angle::LEAST_TURN;
 
 /// Degrees.
-const NOD: Bounds = Bounds { release: 4.0, reach: 8.0 };
-const SWING: Bounds = Bounds { release: 4.5, reach: 9.0 };
+const NOD: Bounds = Bounds { release: 3.5, reach: 7.0 };
+/// What is wide enough to be an action is wide enough to be judged.
+const _: () = assert!(NOD.reach >= LEAST_TURN && SWING.reach >= LEAST_TURN);
+const SWING: Bounds = Bounds { release: 4.0, reach: 8.0 };
 /// From the rest and back: a jerk of the landmarks is shorter, a look at the keyboard longer.
 const NOD_US: RangeInclusive<u64> = 150_000..=2_000_000;
 /// A swing to the other side that begins so soon after the first makes a shake.
@@ -21,8 +24,8 @@ const EVEN: f32 = 0.5;
 /// From the rest to the end of the second swing.
 const SHAKE_US: u64 = 3_000_000;
 /// Degrees: what a turn reaches, and what counts as holding it.
-const TURN: f32 = 15.0;
-const HELD: f32 = 12.0;
+const TURN: f32 = 12.0;
+const HELD: f32 = 9.5;
 /// A turn that is held so long is one, whatever follows. Longer than the slow half of a wide shake.
 const HOLD_US: u64 = 600_000;
 /// The most that the head's other angle moves, over this one.

@@ -119,11 +119,19 @@ mod tests {
 
     #[test]
     fn a_loop_is_found_forwards_backwards_and_with_frames_missing() {
-        let repeated = Flow::Broken(Failure::Repeated);
+        // Where a loop is put together, it may be seen sooner that it is.
+        let found = |glimpses: Vec<Glimpse>| {
+            let (mut repeats, mut track) = (Repeats::default(), Track::default());
+            glimpses.into_iter().find_map(|glimpse| {
+                track.push(glimpse);
+                repeats.look(&track)
+            })
+        };
+        let repeated = Some(Failure::Repeated);
         let sway = |i: usize| 30 + (i as i32 % 120 - 60).unsigned_abs() as usize;
-        assert_eq!(watched(shown((0..200).map(sway))), repeated);
+        assert_eq!(found(shown((0..200).map(sway))), repeated);
         let forwards = |step: usize| shown((0..90).chain((30..200).step_by(step)));
-        assert_eq!(watched(forwards(1)), repeated);
-        assert_eq!(watched(forwards(2)), repeated);
+        assert_eq!(found(forwards(1)), repeated);
+        assert_eq!(found(forwards(2)), repeated);
     }
 }

@@ -48,10 +48,12 @@ impl Calibration {
 impl DepthMap {
     /// The depth of each pixel of a colour picture of this size; of two surfaces, the nearer.
     pub fn registered(&self, to: &Calibration, width: u32, height: u32) -> Result<Self, VisionError> {
+        let pixels = (width as usize).saturating_mul(height as usize);
+        Self::check(width, height, pixels.saturating_mul(2))?;
         // A depth pixel covers as many colour pixels as its camera is coarser, or holes would be left.
         let finer = (to.colour.fx / to.depth.fx).max(1.0);
         let reach = (finer / 2.0 + 0.5).ceil().min(8.0) as i64;
-        let mut millimetres = vec![0u16; width as usize * height as usize];
+        let mut millimetres = vec![0u16; pixels];
         for (seen, depth) in self.seen_by(to) {
             let (column, row) = (seen.x.round() as i64, seen.y.round() as i64);
             for y in (row - reach + 1).max(0)..(row + reach).min(i64::from(height)) {
@@ -71,9 +73,16 @@ impl DepthMap {
             let (x, y) = (at % columns, at / columns);
             let depth = f32::from(self.at(x, y)?);
             let place = to.moved(to.depth.place(Point::new(x as f32, y as f32), depth));
-            Some((to.colour.pixel(place)?, place[2].round() as u16))
+            let seen = to.colour.pixel(place).filter(|seen| is_near(*seen))?;
+            Some((seen, place[2].round() as u16))
         })
     }
+}
+
+/// Near enough to a picture that its place can be counted: what grazes the colour camera's plane is seen anywhere.
+fn is_near(seen: Point) -> bool {
+    const FAR: f32 = 1e6;
+    seen.x.abs() < FAR && seen.y.abs() < FAR
 }
 
 #[cfg(test)]
@@ -124,5 +133,14 @@ mod tests {
         turned.rotation = [[-1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, -1.0]];
         let map = scene().registered(&turned, 32, 32).unwrap();
         assert!((0..32).all(|x| map.at(x, 16).is_none()));
+    }
+
+    #[test]
+    fn a_calibration_beyond_measure_shows_nothing() {
+        for far in [1e30, f32::INFINITY, f32::NAN] {
+            let map = scene().registered(&cameras(1.0, far), 32, 32).unwrap();
+            assert!((0..32).all(|x| map.at(x, 16).is_none()));
+        }
+        assert!(scene().registered(&cameras(1.0, 0.0), u32::MAX, u32::MAX).is_err());
     }
 }

@@ -9,7 +9,7 @@ use crate::image::{Image, Point};
 use crate::liveness::Suspicion;
 use crate::liveness::fit::median;
 use crate::liveness::light::{luma, mean};
-use crate::observe::FaceView;
+use crate::mesh::Mesh;
 
 /// Fewer frames prove nothing: noise correlates with 8 of them by 0.35 (one over the root of their number).
 const LEAST_FRAMES: usize = 8;
@@ -36,9 +36,9 @@ pub struct EmitterFrame {
 }
 
 impl EmitterFrame {
-    /// None where the face, or all around it, is outside of the picture.
-    pub fn of(image: &Image, view: &FaceView, lit: bool) -> Option<Self> {
-        let mesh = &view.mesh;
+    /// At these landmarks: in an unlit frame no face may be found, and those of the frame before it serve. None
+    /// where the face, or all around it, is outside of the picture.
+    pub fn of(image: &Image, mesh: &Mesh, lit: bool) -> Option<Self> {
         let (unit, [left, right]) = (mesh.eye_distance(), mesh.eye_centres());
         let middle = left.midway(right);
         let brightness = |at: Point| mean(image, at, PATCH * unit).map(luma);
@@ -146,7 +146,7 @@ mod tests {
             let face = ((x as f32 - eyes.x) / 70.0).hypot((y as f32 - eyes.y - 25.0) / 95.0) < 1.0;
             [if face { 150.0 } else { 30.0 }; 3]
         });
-        let frame = EmitterFrame::of(&image, &facing(eyes, 60.0), true).unwrap();
+        let frame = EmitterFrame::of(&image, &facing(eyes, 60.0).mesh, true).unwrap();
         assert!((frame.face_luma - 150.0).abs() < 1.0 && (frame.background_luma - 30.0).abs() < 1.0);
     }
 }

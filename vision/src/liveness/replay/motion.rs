@@ -1,35 +1,44 @@
-//! How a face moved for three seconds, as numbers that do not depend on where it was, how large, how bright,
-//! or at how many frames a second. It keeps no face: what does not change within the three seconds is taken
+//! How a face moved for a second and a half, as numbers that do not depend on where it was, how large, how
+//! bright, or at how many frames a second. It keeps no face: what does not change within that time is taken
 //! away.
 //!
-//! Ten measures, at 32 moments each. Every measure is divided by how much it moves, or by its noise where it
+//! Ten measures, at 16 moments each. Every measure is divided by how much it moves, or by its noise where it
 //! hardly moves: so a nod, which all nods resemble, counts as one measure among many, and the small movements
-//! beside it, which nobody repeats, count as the others. The face's light is left out: it follows the same
-//! few angles, so that it would only count them twice.
+//! beside it, which nobody repeats, count as the others. The noise is the track's own: with a fixed one, a
+//! good camera would show little but the nod. The face's light is left out: it follows the same few angles, so
+//! that it would only count them twice.
 
-use crate::liveness::actions::bearing::Bearing;
+use crate::liveness::actions::bearing::{Bearing, median};
 use crate::liveness::glimpse::{Glimpse, Track};
 use crate::mesh::index;
 
 const MEASURES: usize = 10;
 /// The places of two of them, which are pixels until they are levelled.
 const PLACES: std::ops::Range<usize> = 3..5;
-const MOMENTS: usize = 32;
+const MOMENTS: usize = 16;
 /// Numbers of one motion.
 pub(super) const MOTION: usize = MEASURES * MOMENTS;
 /// How long it lasts, in µs, and the longest time between two of its frames.
-const SPAN_US: u64 = 3_000_000;
+const SPAN_US: u64 = 1_500_000;
 const GAP_US: u64 = 250_000;
-/// About the noise of each measure: below, it hardly counts. Angles by the nose and lean in degrees, place in
-/// eye distances, the logarithm of the size, openness of eyes and mouth, the mouth's width in eye distances.
-/// Starting values, to be set from docs/liveness.md.
-const NOISE: [f32; MEASURES] = [0.9, 0.96, 0.36, 0.009, 0.009, 0.006, 0.03, 0.03, 0.018, 0.012];
+/// Frames so near in time are averaged, in µs: 13 at 30 a second, 5 at 10. What nobody repeats is slow.
+const NEAR_US: u64 = 210_000;
+/// So many times its noise, a measure counts by half. A starting value, to be set from docs/liveness.md.
+const ABOVE_NOISE: f32 = 4.0;
+/// Where noise seems to be less, it is rounding, or a driver that gives frames twice. Angles by the nose and
+/// lean in degrees, place in eye distances, the logarithm of the size, openness of eyes and mouth, the mouth's
+/// width in eye distances.
+const LEAST: [f32; MEASURES] = [0.09, 0.096, 0.036, 0.0009, 0.0009, 0.0006, 0.003, 0.003, 0.0018, 0.0012];
+/// Twice how far the middle of three numbers lies off the other two, where all have noise of deviation one: the
+/// median.
+const BEND: f32 = 1.652;
 /// How many measures must move, in all, for a motion to say anything.
-const LEAST_MOVING: f32 = 4.0;
+const LEAST_MOVING: f32 = 2.0;
 
 /// The measures of a track's frames.
 pub(super) struct Motion {
     frames: Vec<Frame>,
+    noise: [f32; MEASURES],
 }
 
 struct Frame {
@@ -40,7 +49,8 @@ struct Frame {
 
 impl Motion {
     pub fn of(track: &Track) -> Self {
-        Self { frames: smoothed(track.iter().filter_map(Frame::of).collect()) }
+        let frames: Vec<Frame> = track.iter().filter_map(Frame::of).collect();
+        Self { noise: noise(&frames), frames: smoothed(&frames) }
     }
 
     /// How many windows begin, one every `hop_us`.
@@ -72,7 +82,7 @@ impl Motion {
                 motion[measure * MOMENTS + moment] = number;
             }
         }
-        (levelled(&mut motion, size) >= LEAST_MOVING).then_some(motion)
+        (levelled(&mut motion, &self.noise, size) >= LEAST_MOVING).then_some(motion)
     }
 }
 
@@ -103,15 +113,34 @@ impl Frame {
     }
 }
 
-/// Each frame's mean with those beside it.
-fn smoothed(frames: Vec<Frame>) -> Vec<Frame> {
-    let mean = |i: usize| {
-        let near = &frames[i.saturating_sub(1)..(i + 2).min(frames.len())];
+/// Each frame's mean with those near it.
+fn smoothed(frames: &[Frame]) -> Vec<Frame> {
+    let mean = |frame: &Frame| {
+        let near = near(frames, frame.at_us);
         let share = 1.0 / near.len() as f32;
         let measures = std::array::from_fn(|m| near.iter().map(|f| f.measures[m] * share).sum());
-        Frame { measures, ..frames[i] }
+        Frame { measures, ..*frame }
     };
-    (0..frames.len()).map(mean).collect()
+    frames.iter().map(mean).collect()
+}
+
+/// The frames that are averaged with one of this time.
+fn near(frames: &[Frame], at_us: u64) -> &[Frame] {
+    let first = frames.partition_point(|frame| frame.at_us.saturating_add(NEAR_US) < at_us);
+    let last = frames.partition_point(|frame| frame.at_us <= at_us.saturating_add(NEAR_US));
+    frames.get(first..last).unwrap_or_default()
+}
+
+/// The noise of each measure once it is averaged: by how far frames lie off the line through their neighbours,
+/// since motion moves few of them off it.
+fn noise(frames: &[Frame]) -> [f32; MEASURES] {
+    let averaged: usize = frames.iter().map(|frame| near(frames, frame.at_us).len()).sum();
+    let averaged = (averaged as f32 / frames.len().max(1) as f32).max(1.0);
+    std::array::from_fn(|m| {
+        let bends =
+            frames.windows(3).map(|f| (f[0].measures[m] - 2.0 * f[1].measures[m] + f[2].measures[m]).abs());
+        median(bends) / BEND / averaged.sqrt()
+    })
 }
 
 /// The measures and the eye distance at a time between two frames.
@@ -127,14 +156,15 @@ fn between(before: &Frame, after: &Frame, at_us: u64) -> Option<([f32; MEASURES]
 }
 
 /// Takes the mean from each measure and divides by how much it moves. How many measures move.
-fn levelled(motion: &mut [f32; MOTION], eye_distance: f32) -> f32 {
+fn levelled(motion: &mut [f32; MOTION], noise: &[f32; MEASURES], eye_distance: f32) -> f32 {
     let mut moving = 0.0;
-    for (measure, (row, noise)) in motion.chunks_exact_mut(MOMENTS).zip(NOISE).enumerate() {
+    for (measure, row) in motion.chunks_exact_mut(MOMENTS).enumerate() {
         let unit = if PLACES.contains(&measure) { eye_distance.max(1.0) } else { 1.0 };
+        let still = (ABOVE_NOISE * noise[measure] / unit).max(LEAST[measure]);
         let mean = row.iter().sum::<f32>() / MOMENTS as f32;
         row.iter_mut().for_each(|number| *number = (*number - mean) / unit);
         let square = row.iter().map(|number| number * number).sum::<f32>() / MOMENTS as f32;
-        let scale = (square + noise * noise).sqrt();
+        let scale = (square + still * still).sqrt();
         row.iter_mut().for_each(|number| *number /= scale);
         moving += square / (scale * scale);
     }
