@@ -86,6 +86,8 @@ pub async fn enroll(place: &Place, user: &str, label: &str) -> Result<Outcome, E
     bar.set_style(ProgressStyle::with_template("{bar:20} {pos}/{len} {msg}")?);
     let result = loop {
         tokio::select! {
+            // What is said comes before its end.
+            biased;
             Some(signal) = guidance.next() => {
                 let said = signal.args()?;
                 if said.need > 0 {
@@ -128,6 +130,8 @@ pub async fn verify(user: &str, screen: ScreenChoice) -> Result<Outcome, Error> 
     camera.verify_start().await?;
     let result = loop {
         tokio::select! {
+            // What is said comes before its end.
+            biased;
             Some(signal) = guidance.next() => {
                 let said = signal.args()?;
                 screen.guide(said.word, said.sentence);

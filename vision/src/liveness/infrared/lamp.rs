@@ -169,12 +169,19 @@ mod tests {
         assert_eq!(look(&lit, true, 0), Look::UNCLEAR);
         let first = look(&dark, false, 33);
         assert!(first.light == Light::Unlit && first.returned.is_some_and(|r| r.skin == 110.0), "{first:?}");
-        assert_eq!(look(&dark, false, 66), Look { light: Light::Unlit, returned: None }, "once for each");
-        assert_eq!(look(&lit, true, 99), Look { light: Light::Lit, returned: None });
+        assert_eq!(
+            look(&dark, false, 66),
+            Look { light: Light::Unlit, returned: None, changed: true },
+            "once for each"
+        );
+        assert_eq!(look(&lit, true, 99), Look { light: Light::Lit, returned: None, changed: false });
         // By daylight, the face is found in unlit frames, too.
         assert!(look(&dark, true, 132).returned.is_some());
-        assert_eq!(look(&lit, true, 165), Look { light: Light::Lit, returned: None });
+        assert_eq!(look(&lit, true, 165), Look { light: Light::Lit, returned: None, changed: true });
         assert!(look(&dark, true, 198).returned.is_some());
+        // An emitter that went out for good hides nothing from other eyes.
+        let lights: Vec<Light> = (1..8).map(|i| look(&dark, true, 198 + 33 * i).light).collect();
+        assert_eq!((lights[0], lights[6]), (Light::Unlit, Light::Unclear), "{lights:?}");
     }
 
     #[test]
