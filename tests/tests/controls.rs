@@ -50,7 +50,7 @@ fn simulated() -> Vec<Shown> {
         let prompt = Some(Prompted { action: Action::Shake, since_s: 0.0 });
         let glimpse = |i: u64| {
             let image = image(&person.frame(i as f32 / 10.0, prompt));
-            let cues = if i % 8 == 0 { Cues::Asked } else { Cues::Spared };
+            let cues = if i.is_multiple_of(8) { Cues::Asked } else { Cues::Spared };
             Glimpse::of(&image, &view(&image), i * 100_000, cues)
         };
         Shown::of(&format!("simulated {}", which.file()), (0..40).map(glimpse))

@@ -2,6 +2,8 @@
 //! standard's tables say for a quality. What a codec does without loss is left out, since only time
 //! would come of it.
 
+#![expect(clippy::needless_range_loop, reason = "several rows are read by the same number")]
+
 use crate::simulation::light::ROUNDING;
 use crate::video::Picture;
 

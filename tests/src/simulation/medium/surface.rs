@@ -1,6 +1,8 @@
 //! A sheet held before the camera: where the ray through a pixel meets it. Flat ones, and ones bent
 //! about an upright axis as one bends a photograph. It has no colours.
 
+#![expect(clippy::needless_range_loop, reason = "several rows are read by the same number")]
+
 use vultus_vision::image::Point;
 
 use crate::simulation::glow::{self, Glow};
