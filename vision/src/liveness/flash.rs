@@ -12,7 +12,7 @@
 
 mod reflection;
 
-use crate::image::Image;
+use crate::image::{Image, Point};
 use crate::liveness::challenge::chance::Chance;
 use crate::liveness::light;
 use crate::mesh::Mesh;
@@ -137,34 +137,37 @@ impl Flash {
     }
 }
 
-/// Patches of skin: forehead, bridge of the nose, cheeks, chin. Then the brows, which are mostly darker.
+/// Patches of skin: forehead, bridge of the nose, cheeks, chin. Then what is mostly darker: brows, and the middles of
+/// the eyes, where the iris is.
 const SKIN: [usize; 5] = [151, 6, 50, 280, 199];
 const BROWS: [usize; 2] = [105, 334];
+const DARK: usize = BROWS.len() + 2;
 /// Their radii, in eye distances.
 const SKIN_RADIUS: f32 = 0.1;
-const BROW_RADIUS: f32 = 0.045;
+const DARK_RADIUS: f32 = 0.045;
 
 /// Mean colours of the patches in one frame, 0 to 255: what the camera made of the light.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct FaceColours {
     at_us: u64,
     skin: [[f32; 3]; SKIN.len()],
-    brows: [[f32; 3]; BROWS.len()],
+    dark: [[f32; 3]; DARK],
 }
 
 impl FaceColours {
     /// None where a patch lies outside of the picture.
     fn of(image: &Image, mesh: &Mesh, at_us: u64) -> Option<Self> {
         let distance = mesh.eye_distance();
-        let patch = |index: usize, radius: f32| light::mean(image, mesh.at(index), radius * distance);
-        let (mut skin, mut brows) = ([[0.0; 3]; SKIN.len()], [[0.0; 3]; BROWS.len()]);
+        let patch = |at: Point, radius: f32| light::mean(image, at, radius * distance);
+        let (mut skin, mut dark) = ([[0.0; 3]; SKIN.len()], [[0.0; 3]; DARK]);
         for (colour, index) in skin.iter_mut().zip(SKIN) {
-            *colour = patch(index, SKIN_RADIUS)?;
+            *colour = patch(mesh.at(index), SKIN_RADIUS)?;
         }
-        for (colour, index) in brows.iter_mut().zip(BROWS) {
-            *colour = patch(index, BROW_RADIUS)?;
+        let places = BROWS.map(|index| mesh.at(index)).into_iter().chain(mesh.eye_centres());
+        for (colour, place) in dark.iter_mut().zip(places) {
+            *colour = patch(place, DARK_RADIUS)?;
         }
-        Some(Self { at_us, skin, brows })
+        Some(Self { at_us, skin, dark })
     }
 }
 

@@ -24,14 +24,15 @@ const LEAST_CORRELATION: f32 = 0.7;
 const LEAST_GAIN: f32 = 0.04;
 /// The gain of each patch of skin over that of all: the screen lights chin and forehead unevenly, but both.
 const EVEN: std::ops::RangeInclusive<f32> = 0.35..=2.5;
-/// Brows that are darker than skin by this factor tell a light that is added from one that is multiplied: their
-/// gain would be larger by all of that factor. So much of the way is too much.
-const DARKER: f32 = 1.5;
-const ADDED: f32 = 0.5;
+/// What is darker than skin by this factor, brows or eyes, tells a light that is added from one that is multiplied: its
+/// gain would be larger by all of that factor. Where nothing is so dark, nothing can be told. So much of the way is
+/// too much; eyes that mirror the screen themselves go a little of it.
+const DARKER: f32 = 1.4;
+const ADDED: f32 = 0.4;
 /// The fewest frames, for each colour.
 const LEAST_FRAMES: usize = 2;
 /// A patch that is too bright for the camera in more than this share of the frames is left out; so many of skin, and
-/// one brow, must be left.
+/// one dark one, must be left.
 const LOST: f32 = 0.1;
 const LEAST_SKIN: usize = 3;
 /// What a camera makes of light: bytes grow with its 2.2nd root, and end at both ends.
@@ -71,11 +72,11 @@ pub(super) fn judge(flash: &Flash, faces: &[FaceColours]) -> Reflection {
 /// The tint of the face through the frames, against what was shown a latency before.
 struct Series {
     correlation: f32,
-    /// Light that the screen's white adds, over what is there: of the whole skin, its patches, the brows.
+    /// Light that the screen's white adds, over what is there: of the whole skin, its patches, the dark ones.
     gain: f32,
     skin: Vec<f32>,
-    brows: Vec<f32>,
-    /// How many times darker than the skin each brow is, in light.
+    dark: Vec<f32>,
+    /// How many times darker than the skin each dark patch is, in light.
     darker: Vec<f32>,
     /// Root mean square of the skin's tint.
     length: f32,
@@ -83,13 +84,13 @@ struct Series {
 
 impl Series {
     fn of(flash: &Flash, faces: &[FaceColours], latency_us: u64) -> Option<Self> {
-        let (skin, brows) = (usable(faces, |face| &face.skin), usable(faces, |face| &face.brows));
-        if skin.len() < LEAST_SKIN || brows.is_empty() {
+        let (skin, dark) = (usable(faces, |face| &face.skin), usable(faces, |face| &face.dark));
+        if skin.len() < LEAST_SKIN || dark.is_empty() {
             return None;
         }
         let patches = |face: &FaceColours| {
             let skin = skin.iter().map(|&i| tint(face.skin[i]));
-            skin.chain(brows.iter().map(|&i| tint(face.brows[i]))).collect::<Option<Vec<_>>>()
+            skin.chain(dark.iter().map(|&i| tint(face.dark[i]))).collect::<Option<Vec<_>>>()
         };
         let (mut at_us, mut shown, mut seen, mut darker) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for face in faces {
@@ -98,7 +99,7 @@ impl Series {
             at_us.push(face.at_us);
             shown.push(screen_tint(colour));
             seen.push(tints);
-            darker.push(brows.iter().map(|&brow| times_darker(face, &skin, brow)).collect::<Vec<f32>>());
+            darker.push(dark.iter().map(|&patch| times_darker(face, &skin, patch)).collect::<Vec<f32>>());
         }
         if at_us.len() < flash.sequence.colours().len() * LEAST_FRAMES {
             return None;
@@ -109,14 +110,14 @@ impl Series {
             Following::of(&near.centred(seen.iter().map(of).collect()), &shown)
         };
         let whole = follow(&|tints| mean(&tints[..skin.len()]));
-        let gains: Vec<f32> = (0..skin.len() + brows.len()).map(|i| follow(&|tints| tints[i]).gain).collect();
-        let (of_skin, of_brows) = gains.split_at(skin.len());
-        let darker = (0..brows.len()).map(|i| median(darker.iter().map(|all| all[i]).collect()));
+        let gains: Vec<f32> = (0..skin.len() + dark.len()).map(|i| follow(&|tints| tints[i]).gain).collect();
+        let (of_skin, of_dark) = gains.split_at(skin.len());
+        let darker = (0..dark.len()).map(|i| median(darker.iter().map(|all| all[i]).collect()));
         Some(Self {
             correlation: whole.correlation,
             gain: whole.gain,
             skin: of_skin.to_vec(),
-            brows: of_brows.to_vec(),
+            dark: of_dark.to_vec(),
             darker: darker.collect::<Option<_>>()?,
             length: whole.length,
         })
@@ -125,12 +126,14 @@ impl Series {
     /// As skin reflects, not as glass mirrors.
     fn is_multiplied(&self) -> bool {
         let even = self.skin.iter().all(|gain| EVEN.contains(&(gain / self.gain)));
-        let added = self
-            .brows
-            .iter()
-            .zip(&self.darker)
-            .any(|(gain, darker)| *darker >= DARKER && gain / self.gain > 1.0 + ADDED * (darker - 1.0));
-        even && !added
+        // How far the gains of dark patches go from that of skin towards that of added light, by least squares.
+        let told = self.dark.iter().zip(&self.darker).filter(|(_, darker)| **darker >= DARKER);
+        let (mut products, mut squares) = (0.0, 0.0);
+        for (gain, darker) in told {
+            products += (gain / self.gain - 1.0) * (darker - 1.0);
+            squares += (darker - 1.0) * (darker - 1.0);
+        }
+        even && squares > 0.0 && products / squares <= ADDED
     }
 }
 
@@ -140,11 +143,11 @@ fn usable<const N: usize>(faces: &[FaceColours], of: fn(&FaceColours) -> &[[f32;
     (0..N).filter(|i| lost(i) <= LOST * faces.len() as f32).collect()
 }
 
-/// How many times more light the skin gives than a brow.
-fn times_darker(face: &FaceColours, skin: &[usize], brow: usize) -> f32 {
+/// How many times more light the skin gives than a dark patch.
+fn times_darker(face: &FaceColours, skin: &[usize], patch: usize) -> f32 {
     let light = |colour: &[f32; 3]| (colour.iter().sum::<f32>() / 3.0).max(1.0).powf(GAMMA);
     let all = skin.iter().map(|&i| light(&face.skin[i])).sum::<f32>() / skin.len().max(1) as f32;
-    all / light(&face.brows[brow])
+    all / light(&face.dark[patch])
 }
 
 /// Red over green, and both over blue, as logarithms of light. None where the camera was at its end.
@@ -248,15 +251,15 @@ mod tests {
                     })
                 };
                 let skin = std::array::from_fn(|place| patch(SKIN, place, 0.15));
-                let brows = std::array::from_fn(|place| patch(BROW, 5 + place, 0.5));
-                FaceColours { at_us, skin, brows }
+                let dark = std::array::from_fn(|place| patch(BROW, 5 + place, 0.5));
+                FaceColours { at_us, skin, dark }
             })
             .collect()
     }
 
     fn face(gain: f32) -> impl Fn([f32; 3], [f32; 3], usize) -> [f32; 3] {
         // The chin gets more than the forehead.
-        let share = [0.8, 1.0, 0.9, 1.1, 1.3, 0.8, 0.9];
+        let share = [0.8, 1.0, 0.9, 1.1, 1.3, 0.8, 0.9, 1.0, 1.1];
         move |base, light, place| std::array::from_fn(|c| base[c] * (1.0 + gain * share[place] * light[c]))
     }
 
