@@ -18,7 +18,7 @@ pub const BOUNDS: [(Cue, f32); 6] = [
     (Cue::Gamut, 2.1),
     (Cue::Specular, 0.1),
     (Cue::Focus, 15.0),
-    (Cue::MotionInDepth, 0.7),
+    (Cue::MotionInDepth, 0.95),
 ];
 
 /// What one cue said of a whole attempt.
